@@ -1,0 +1,149 @@
+import { v7 as uuidv7 } from 'uuid'
+import { memberSources, nestingDepth } from './json-text'
+import { type Complaint, HttpError } from './problem'
+
+/** What an event may be. Checked before anything is stored. */
+export const EVENT_LIMITS = {
+  /** Far below the 2 MB that one row, or one bound string, may have in D1 and in a Durable Object. */
+  MAX_BYTES: 1_048_576,
+  /** SQLite refuses JSON nested deeper than 1,000. */
+  MAX_NESTING: 100,
+  MAX_ID_LENGTH: 128,
+} as const
+
+export type EventStatus = 'pending' | 'delivered' | 'failed'
+export const STATUSES: readonly EventStatus[] = ['pending', 'delivered', 'failed']
+
+/** An event as it was sent: `payload` and `metadata` are JSON source text, never parsed and written out again. */
+export interface NewEvent {
+  event_id: string
+  payload: string
+  metadata: string | null
+  correlation_id: string
+}
+
+/** An event as the inbox shows it. Times are milliseconds since 1970. */
+export interface StoredEvent {
+  event_id: string
+  payload: string
+  metadata: string | null
+  status: EventStatus
+  created_at: number
+  updated_at: number
+  retry_count: number
+}
+
+// A lone "." or ".." would vanish from the path of /inbox/:id.
+const EVENT_ID = /^(?!\.{1,2}$)[A-Za-z0-9._:-]{1,128}$/
+export const EVENT_ID_RULE = `must be 1 to ${EVENT_LIMITS.MAX_ID_LENGTH} characters of A-Z a-z 0-9 . _ : -, and not "." or ".."`
+
+export function isEventId(value: unknown): value is string {
+  return typeof value === 'string' && EVENT_ID.test(value)
+}
+
+const MEMBERS = ['payload', 'metadata', 'event_id']
+
+/** The event in a request's JSON text, with a UUID v7 (RFC 9562) where it brings no id. @throws HttpError 400 that names every wrong member */
+export function parseEvent(text: string, correlationId: string): NewEvent {
+  const depth = nestingDepth(text)
+  if (depth > EVENT_LIMITS.MAX_NESTING) {
+    throw new HttpError(
+      400,
+      'NESTING_TOO_DEEP',
+      `The JSON is nested ${depth} levels deep. At most ${EVENT_LIMITS.MAX_NESTING} are allowed.`,
+    )
+  }
+  const parsed = parseJson(text)
+  if (!isObject(parsed)) {
+    throw invalidEvent([
+      { pointer: '#', detail: 'must be a JSON object such as {"payload": {"order": 1}}' },
+    ])
+  }
+  const sources = memberSources(text)
+  const complaints: Complaint[] = []
+  if (!isObject(parsed.payload)) {
+    const found = 'payload' in parsed ? `not ${typeName(parsed.payload)}` : 'and is missing'
+    complaints.push({ pointer: '#/payload', detail: `must be a JSON object, ${found}` })
+  }
+  if (parsed.metadata != null && !isObject(parsed.metadata)) {
+    complaints.push({
+      pointer: '#/metadata',
+      detail: `must be a JSON object, null or absent, not ${typeName(parsed.metadata)}`,
+    })
+  }
+  if ('event_id' in parsed && !isEventId(parsed.event_id)) {
+    complaints.push({
+      pointer: '#/event_id',
+      detail: `${EVENT_ID_RULE}; leave it out to have one made`,
+    })
+  }
+  for (const name of sources.keys()) {
+    if (!MEMBERS.includes(name)) {
+      complaints.push({
+        pointer: `#/${pointerToken(name)}`,
+        detail: 'is not a member of an event; put your own data into payload or metadata',
+      })
+    }
+  }
+  const payload = sources.get('payload')
+  if (complaints.length > 0 || payload === undefined) throw invalidEvent(complaints)
+  const metadata = sources.get('metadata') ?? 'null'
+  return {
+    event_id: isEventId(parsed.event_id) ? parsed.event_id : uuidv7(),
+    payload,
+    metadata: metadata === 'null' ? null : metadata,
+    correlation_id: correlationId,
+  }
+}
+
+/** One event as the API answers it, as JSON text: payload and metadata stand in it exactly as they were sent. */
+export function eventToJson(event: StoredEvent): string {
+  const { payload, metadata, ...fields } = event
+  const shown = {
+    ...fields,
+    created_at: isoTime(event.created_at),
+    updated_at: isoTime(event.updated_at),
+  }
+  return `${JSON.stringify(shown).slice(0, -1)},"payload":${payload},"metadata":${metadata ?? 'null'}}`
+}
+
+export function isoTime(milliseconds: number): string {
+  return new Date(milliseconds).toISOString()
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    const reason = error instanceof Error ? ` (${error.message})` : ''
+    throw new HttpError(
+      400,
+      'INVALID_JSON',
+      `The body is not valid JSON${reason}. Send an object such as {"payload": {"order": 1}}.`,
+    )
+  }
+}
+
+function invalidEvent(errors: Complaint[]): HttpError {
+  const named = errors.map((error) =>
+    'pointer' in error ? `${error.pointer.slice(2) || 'the event'} ${error.detail}` : error.detail,
+  )
+  return new HttpError(400, 'INVALID_EVENT', `The event is not valid: ${named.join('. ')}.`, {
+    errors,
+  })
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function typeName(value: unknown): string {
+  if (value === null) return 'null'
+  return Array.isArray(value) ? 'an array' : `a ${typeof value}`
+}
+
+function pointerToken(name: string): string {
+  return encodeURIComponent(
+    name.slice(0, 64).toWellFormed().replaceAll('~', '~0').replaceAll('/', '~1'),
+  )
+}

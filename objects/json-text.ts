@@ -1,0 +1,76 @@
+/**
+ * Finds things in JSON source text without parsing it, so that what was sent can be stored as it was sent:
+ * JSON.parse would turn 12345678901234567890 into another number. No I/O; validity is JSON.parse's to judge.
+ */
+
+const QUOTE = 0x22
+const COMMA = 0x2c
+const OPEN_BRACKET = 0x5b
+const BACKSLASH = 0x5c
+const CLOSE_BRACKET = 0x5d
+const OPEN_BRACE = 0x7b
+const CLOSE_BRACE = 0x7d
+const BLANK_OR_COLON = new Set([0x20, 0x09, 0x0a, 0x0d, 0x3a])
+
+/** Deepest nesting of arrays and objects in `text`, which may be malformed. Runs in one pass, without recursion. */
+export function nestingDepth(text: string): number {
+  let depth = 0
+  let deepest = 0
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    if (code === QUOTE) at = endOfString(text, at) - 1
+    else if (code === OPEN_BRACE || code === OPEN_BRACKET) deepest = Math.max(deepest, ++depth)
+    else if (code === CLOSE_BRACE || code === CLOSE_BRACKET) depth--
+  }
+  return deepest
+}
+
+/**
+ * Source text of each member of the object that `text` holds.
+ * `text` must have passed JSON.parse; of equal keys the last one counts, as it does there.
+ */
+export function memberSources(text: string): Map<string, string> {
+  const members = new Map<string, string>()
+  let at = text.indexOf('{') + 1
+  for (;;) {
+    while (text.charCodeAt(at) !== QUOTE) {
+      if (at >= text.length || text.charCodeAt(at) === CLOSE_BRACE) return members
+      at++
+    }
+    const endOfKey = endOfString(text, at)
+    const key: string = JSON.parse(text.slice(at, endOfKey))
+    let value = endOfKey
+    while (BLANK_OR_COLON.has(text.charCodeAt(value))) value++
+    at = endOfValue(text, value)
+    members.set(key, text.slice(value, at))
+  }
+}
+
+/** Index after the value that starts at `start`. */
+function endOfValue(text: string, start: number): number {
+  let depth = 0
+  for (let at = start; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    if (code === QUOTE) {
+      at = endOfString(text, at) - 1
+      if (depth === 0) return at + 1
+    } else if (code === OPEN_BRACE || code === OPEN_BRACKET) depth++
+    else if (code === CLOSE_BRACE || code === CLOSE_BRACKET) {
+      if (depth === 0) return at
+      if (--depth === 0) return at + 1
+    } else if (depth === 0 && (code === COMMA || BLANK_OR_COLON.has(code))) return at
+  }
+  return text.length
+}
+
+/** Index after the string whose opening quote is at `open`; the text's length if it never closes. */
+function endOfString(text: string, open: number): number {
+  let close = text.indexOf('"', open + 1)
+  while (close !== -1) {
+    let before = close
+    while (text.charCodeAt(before - 1) === BACKSLASH) before--
+    if ((close - before) % 2 === 0) return close + 1
+    close = text.indexOf('"', close + 1)
+  }
+  return text.length
+}

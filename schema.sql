@@ -1,0 +1,21 @@
+-- D1: the queryable copy of what the shards hold. Safe to apply again.
+
+CREATE TABLE IF NOT EXISTS events (
+  event_id    TEXT PRIMARY KEY NOT NULL,
+  payload     TEXT NOT NULL CHECK (json_valid(payload)),
+  metadata    TEXT CHECK (metadata IS NULL OR json_valid(metadata)),
+  status      TEXT NOT NULL CHECK (status IN ('pending', 'delivered', 'failed')),
+  created_at  TEXT NOT NULL, -- ISO 8601, UTC, milliseconds: sorts as text
+  updated_at  TEXT NOT NULL,
+  retry_count INTEGER NOT NULL DEFAULT 0 CHECK (retry_count >= 0)
+) WITHOUT ROWID;
+
+-- Serves status alone as well, by its prefix: a third index would only cost a row written an event.
+CREATE INDEX IF NOT EXISTS events_by_status ON events (status, created_at);
+CREATE INDEX IF NOT EXISTS events_by_time ON events (created_at);
+
+-- The newest write of each shard. A write that arrives late, after a newer one, finds a higher tick here and does nothing.
+CREATE TABLE IF NOT EXISTS fences (
+  shard TEXT PRIMARY KEY NOT NULL,
+  tick  INTEGER NOT NULL
+) WITHOUT ROWID;

@@ -1,0 +1,126 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import type { NewEvent } from '../objects/event'
+import {
+  bodiesOf,
+  bodyLength,
+  cutIntoRows,
+  encodeAccepted,
+  type EventState,
+  fold,
+  MAX_STEP_CHARS,
+  MAX_STEP_EVENTS,
+} from '../objects/journal'
+import { backoffMs, withTimeout } from '../objects/retry'
+
+const body = fc.jsonValue({ stringUnit: 'binary' }).map((value) => JSON.stringify(value))
+const events = fc.uniqueArray(
+  fc.record({
+    event_id: fc.uuid(),
+    payload: body,
+    metadata: fc.option(body),
+    correlation_id: fc.constant('c'),
+  }),
+  { selector: (event) => event.event_id },
+)
+
+const stateOf = (event: NewEvent, state: Partial<EventState> = {}): [string, EventState] => [
+  event.event_id,
+  {
+    event_id: event.event_id,
+    status: 'pending',
+    retry_count: 0,
+    created_at: 5,
+    updated_at: 5,
+    correlation_id: 'c',
+    ...state,
+  },
+]
+
+test('gives back the bodies it was given', () => {
+  fc.assert(
+    fc.property(events, (list) => {
+      const found = bodiesOf(encodeAccepted(list))
+      expect([...found]).toEqual(
+        list.map(({ event_id, payload, metadata }) => [event_id, { payload, metadata }]),
+      )
+    }),
+  )
+})
+
+test('cuts a commit into rows within both bounds, in order, none of them empty', () => {
+  const sized = fc.integer({ min: 2, max: 700_000 }).map((length) => ({
+    event_id: 'a',
+    payload: 'x'.repeat(length),
+    metadata: null,
+    correlation_id: 'c',
+  }))
+  const tiny = fc.constant({ event_id: 'b', payload: '{}', metadata: '{}', correlation_id: 'c' })
+  const commit = fc.oneof(
+    fc.array(sized, { maxLength: 8 }),
+    fc.array(tiny, { minLength: 900, maxLength: 2_500 }),
+  )
+  fc.assert(
+    fc.property(commit, (list) => {
+      const rows = cutIntoRows(list)
+      expect(rows.flat()).toEqual(list)
+      for (const row of rows) {
+        expect(row.length).toBeGreaterThan(0)
+        expect(row.length).toBeLessThanOrEqual(MAX_STEP_EVENTS)
+        if (row.length > 1)
+          expect(row.reduce((sum, event) => sum + bodyLength(event), 0)).toBeLessThanOrEqual(
+            MAX_STEP_CHARS,
+          )
+      }
+    }),
+    { numRuns: 50 },
+  )
+})
+
+test('folds to one insert an event, in its present state, with the failed attempts counted', () => {
+  const event: NewEvent = { event_id: 'a', payload: '{"n":1}', metadata: null, correlation_id: 'c' }
+  const row = { seq: 5, accepted: 1, attempts: 3, ...encodeAccepted([event]) }
+  const change = {
+    seq: 6,
+    accepted: 0,
+    attempts: 0,
+    entries: [{ op: 'change' as const, event_id: 'a' }],
+    bodies: '',
+  }
+  const states = new Map([stateOf(event, { status: 'delivered', updated_at: 6 })])
+  const insert = {
+    event_id: 'a',
+    payload: '{"n":1}',
+    metadata: null,
+    status: 'delivered',
+    created_at: 5,
+    updated_at: 9,
+    retry_count: 3,
+  }
+  expect(fold([row, change], states, 9)).toEqual({ inserts: [insert], updates: [] })
+  expect(fold([change], states, 9)).toEqual({ inserts: [], updates: [states.get('a')] })
+  expect(fold([change], new Map(), 9)).toEqual({ inserts: [], updates: [] })
+})
+
+test('waits 1 s to 60 s, with full jitter under a ceiling that doubles', () => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 1, max: 5_000 }),
+      fc.double({ min: 0, max: 1, noNaN: true }),
+      (attempts, dice) => {
+        const delay = backoffMs(attempts, () => dice)
+        expect(delay).toBeGreaterThanOrEqual(1_000)
+        expect(delay).toBeLessThanOrEqual(Math.min(60_000, 1_000 * 2 ** attempts))
+      },
+    ),
+  )
+  expect([1, 2, 6, 100].map((attempts) => backoffMs(attempts, () => 1))).toEqual([
+    2_000, 4_000, 60_000, 60_000,
+  ])
+  expect(backoffMs(100, () => 0)).toBe(1_000)
+})
+
+test('gives up on an answer that does not come', async () => {
+  await expect(withTimeout(new Promise(() => {}), 10)).rejects.toThrow('no answer within 10 ms')
+  await expect(withTimeout(Promise.resolve('in time'), 10_000)).resolves.toBe('in time')
+})

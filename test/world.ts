@@ -1,0 +1,134 @@
+import { readFileSync } from 'node:fs'
+import { test as base, expect } from 'vitest'
+import { createTestHarness, type TestHarness, unstable_splitSqlQuery } from 'wrangler'
+
+export const SHARDS = 8
+export const AUTHORIZED = { Authorization: 'Bearer dev-token' }
+
+export interface Answer<T> {
+  status: number
+  headers: Headers
+  text: string
+  body: T
+}
+
+/** The members of every JSON answer that tests look at; each answer has some of them. */
+export interface Body<Data> {
+  data: Data
+  total: number
+  limit: number
+  unstored: number
+  code: string
+  detail: string
+  status: number
+  correlation_id: string
+  created_at: string
+  event_status: string
+  errors: { detail: string; pointer?: string; parameter?: string }[]
+}
+
+export interface InboxEvent {
+  event_id: string
+  status: string
+  timestamp: string
+  created_at: string
+  updated_at: string
+  retry_count: number
+  payload: Record<string, unknown>
+  metadata: Record<string, unknown> | null
+}
+
+export interface Metrics {
+  total: number
+  pending: number
+  delivered: number
+  failed: number
+  queue_depth: number
+  dlq_count: number
+  last_processed_at: string | null
+  processing_rate: number
+  oldest_unstored_seconds: number
+}
+
+/** The real worker, with its D1, shards, alarms and assets in workerd, as `wrangler.jsonc` describes it. Its storage starts empty. */
+export const test = base
+  // eslint-disable-next-line no-empty-pattern -- vitest reads a fixture's needs from its pattern
+  .extend('server', { scope: 'file' }, async ({}, { onCleanup }) => {
+    const server = createTestHarness({ workers: [{ configPath: 'wrangler.jsonc' }] })
+    onCleanup(() => server.close())
+    await server.listen()
+    const { DB } = await server.getWorker<Env>().getEnv()
+    const schema = unstable_splitSqlQuery(readFileSync('schema.sql', 'utf8'))
+    await DB.batch(schema.map((statement) => DB.prepare(statement)))
+    return server
+  })
+  .extend('inbox', { scope: 'file' }, async ({ server }) => inboxOf(server))
+  .extend('timeline', { auto: true }, async ({ server, task }, { onCleanup }) => {
+    onCleanup(() => {
+      if (task.result?.state === 'fail') server.debug()
+    })
+  })
+
+export type Inbox = Awaited<ReturnType<typeof inboxOf>>
+
+async function inboxOf(server: TestHarness) {
+  const worker = server.getWorker<Env>()
+  const { url } = await server.listen()
+  const { DB: db } = await worker.getEnv()
+
+  /** Sends a request with the development token; a `body` that is no string goes as JSON. */
+  async function call<Data = InboxEvent>(
+    method: string,
+    path: string,
+    body?: unknown,
+    headers?: Record<string, string>,
+  ) {
+    const response = await fetch(new URL(path, url), {
+      method,
+      headers: {
+        ...AUTHORIZED,
+        ...(body !== undefined && { 'Content-Type': 'application/json' }),
+        ...headers,
+      },
+      ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+    })
+    const text = await response.text()
+    const answer: Answer<Body<Data>> = {
+      status: response.status,
+      headers: response.headers,
+      text,
+      body: text.startsWith('{') ? JSON.parse(text) : {},
+    }
+    return answer
+  }
+  const metrics = async () => (await call<Metrics>('GET', '/metrics')).body.data
+  return {
+    url,
+    db,
+    call,
+    metrics,
+    get: <Data = InboxEvent>(path: string) => call<Data>('GET', path),
+    post: (body: unknown, headers?: Record<string, string>) =>
+      call('POST', '/events', body, headers),
+    /** Rows of a query against one shard's own SQLite. */
+    shardRows: async (index: number, sql: string, ...bindings: unknown[]) => {
+      const storage = await worker.getDurableObjectStorage('SHARD', { name: `shard-${index}` })
+      return storage.exec(sql, ...bindings)
+    },
+    /** Resolves once D1 has been told everything. */
+    drained: () => expect.poll(async () => (await metrics()).queue_depth).toBe(0),
+  }
+}
+
+/** Runs `work` for 0 … count - 1, `concurrency` at a time. */
+export async function inParallel(
+  count: number,
+  concurrency: number,
+  work: (index: number) => Promise<void>,
+): Promise<void> {
+  let next = 0
+  const lane = async () => {
+    while (next < count) await work(next++)
+  }
+  await Promise.all(Array.from({ length: concurrency }, lane))
+}
