@@ -14,6 +14,18 @@ CREATE TABLE IF NOT EXISTS events (
 CREATE INDEX IF NOT EXISTS events_by_status ON events (status, created_at);
 CREATE INDEX IF NOT EXISTS events_by_time ON events (created_at);
 
+-- What the queue brought: one row a failed event, gone once it is redriven or deleted.
+CREATE TABLE IF NOT EXISTS dead_letters (
+  event_id       TEXT PRIMARY KEY NOT NULL,
+  shard          TEXT NOT NULL,
+  reason         TEXT NOT NULL,
+  retry_count    INTEGER NOT NULL,
+  correlation_id TEXT NOT NULL,
+  failed_at      TEXT NOT NULL
+) WITHOUT ROWID;
+
+CREATE INDEX IF NOT EXISTS dead_letters_by_time ON dead_letters (failed_at);
+
 -- The newest write of each shard. A write that arrives late, after a newer one, finds a higher tick here and does nothing.
 CREATE TABLE IF NOT EXISTS fences (
   shard TEXT PRIMARY KEY NOT NULL,

@@ -1,19 +1,21 @@
 import { AutoRouter, type IRequestStrict, type RequestHandler } from 'itty-router'
 import { v7 as uuidv7 } from 'uuid'
-import {
-  EVENT_ID_RULE,
-  EVENT_LIMITS,
-  eventToJson,
-  isEventId,
-  isoTime,
-  parseEvent,
-  type StoredEvent,
-} from './objects/event'
-import type { EventShard } from './objects/event-shard'
-import { parseInboxQuery } from './objects/inbox-query'
+import { eventResponse, json, jsonText, members, now, problemResponse } from './objects/answers'
+import { COMMAND_LIMITS, parseIds, parseNack, parseRedrive } from './objects/commands'
+import { readEvents, readRows } from './objects/d1-reader'
+import type { DeadLetterMessage } from './objects/dead-letter'
+import { recordDeadLetters } from './objects/dead-letter-log'
+import { EVENT_LIMITS, type EventStatus, eventToJson, isoTime, parseEvent } from './objects/event'
+import type { MoveOutcome } from './objects/event-shard'
+import { DEFAULT_LIMIT, MAX_LIMIT, parseInboxQuery } from './objects/inbox-query'
+import { allowedFrom, type Verb } from './objects/lifecycle'
 import { log } from './objects/log'
-import { summarise } from './objects/metrics'
-import { HttpError, problemResponse } from './objects/problem'
+import { findDifferences, summarise } from './objects/metrics'
+import { readParameters } from './objects/parameters'
+import { HttpError } from './objects/problem'
+import { eventIdOf, readText, requireJson } from './objects/requests'
+import { prune } from './objects/prune'
+import { allShards, askByShard, shardOf } from './objects/shards'
 import { findToken, type Scope, type Token } from './objects/tokens'
 
 type InboxRequest = IRequestStrict & { correlationId: string; caller: Token }
@@ -30,23 +32,26 @@ const router = AutoRouter<InboxRequest, [env: Env, ctx: ExecutionContext], Respo
   .all('*', authenticate)
   .post('/events', allow('write'), postEvent)
   .get('/inbox', allow('read'), getInbox)
+  .post('/inbox/ack', allow('manage'), postAcks)
   .get('/inbox/:id', allow('read'), getEvent)
+  .delete('/inbox/:id', allow('manage'), deleteEvent)
+  .post('/inbox/:id/ack', allow('manage'), postMove('ack'))
+  .post('/inbox/:id/nack', allow('manage'), postNack)
+  .post('/inbox/:id/retry', allow('manage'), postMove('retry'))
+  .get('/dlq', allow('read'), getDeadLetters)
+  .post('/dlq/retry', allow('manage'), postRedrive)
   .get('/metrics', allow('read'), getMetrics)
 
 export { EventShard } from './objects/event-shard'
-export default { fetch: router.fetch } satisfies ExportedHandler<Env>
+export default {
+  fetch: router.fetch,
+  queue: takeDeadLetters,
+  scheduled: tend,
+} satisfies ExportedHandler<Env, string>
 
 /** POST /events: 202 once the event is durable in its shard, 409 when its `event_id` is known. */
 async function postEvent(request: InboxRequest, env: Env): Promise<Response> {
-  const mediaType = request.headers.get('Content-Type')?.split(';')[0]?.trim().toLowerCase()
-  if (mediaType !== 'application/json') {
-    throw new HttpError(
-      415,
-      'UNSUPPORTED_MEDIA_TYPE',
-      'Send the event with "Content-Type: application/json".',
-      { headers: { Accept: 'application/json' } },
-    )
-  }
+  requireJson(request)
   const event = parseEvent(await readText(request, EVENT_LIMITS.MAX_BYTES), request.correlationId)
   const { event_id } = event
   const [result] = await shardOf(env, event_id).accept([event])
@@ -67,22 +72,15 @@ async function postEvent(request: InboxRequest, env: Env): Promise<Response> {
 
 /** GET /inbox: what D1 holds once every shard has written out what it held, newest first. */
 async function getInbox(request: InboxRequest, env: Env): Promise<Response> {
-  const query = parseInboxQuery(new URL(request.url).searchParams)
+  const { sql, bindings, limit, offset, statuses } = parseInboxQuery(
+    new URL(request.url).searchParams,
+  )
   const flushed = await Promise.all(allShards(env).map((shard) => shard.flush()))
-  const [page, counts] = await Promise.all([
-    readD1(
-      env.DB.prepare(query.sql)
-        .bind(...query.bindings)
-        .all<EventRow>(),
-    ),
-    totals(env),
-  ])
-  const data = page.results.map((row) => eventToJson(fromRow(row))).join(',')
-  const { limit, offset, statuses } = query
+  const [events, counts] = await Promise.all([readEvents(env.DB, sql, bindings), totals(env)])
   const total = statuses.reduce((sum, status) => sum + counts[status], 0)
   const unstored = flushed.reduce((sum, shard) => sum + shard.unstored, 0)
   return jsonText(
-    `{"data":[${data}],${members({ total, limit, offset, unstored, timestamp: now() })}}`,
+    `{"data":[${events.map(eventToJson).join(',')}],${members({ total, limit, offset, unstored, timestamp: now() })}}`,
   )
 }
 
@@ -91,36 +89,152 @@ async function getEvent(request: InboxRequest, env: Env): Promise<Response> {
   const event_id = eventIdOf(request)
   const held = await shardOf(env, event_id).get(event_id)
   if (!held) throw eventNotFound(event_id)
-  const { status, created_at, retry_count } = held
-  if (held.body)
-    return eventResponse({
-      event_id,
-      ...held.body,
-      status,
-      created_at,
-      updated_at: held.updated_at,
-      retry_count,
-    })
-  const row = await readD1(
-    env.DB.prepare('SELECT * FROM events WHERE event_id = ?').bind(event_id).first<EventRow>(),
-  )
-  if (!row) throw eventNotFound(event_id)
-  const stored = fromRow(row)
+  const { status, created_at, updated_at, retry_count, body } = held
+  if (body) return eventResponse({ event_id, ...body, status, created_at, updated_at, retry_count })
+  const [stored] = await readEvents(env.DB, 'SELECT * FROM events WHERE event_id = ?', [event_id])
+  if (!stored) throw eventNotFound(event_id)
   return eventResponse({
     ...stored,
     status,
     retry_count,
-    updated_at: Math.max(stored.updated_at, held.updated_at),
+    updated_at: Math.max(stored.updated_at, updated_at),
   })
 }
 
-/** GET /metrics: the sum of the shards' counters; costs the same whatever the number of events. */
-async function getMetrics(_request: InboxRequest, env: Env): Promise<Response> {
-  return json({ data: await totals(env), timestamp: now() })
+/** POST /inbox/:id/ack and /retry: 200 with the new status, 404 unknown, 409 when the present status does not allow it. */
+function postMove(verb: 'ack' | 'retry') {
+  return async (request: InboxRequest, env: Env): Promise<Response> => {
+    const id = eventIdOf(request)
+    return moved(id, verb, await shardOf(env, id)[verb]([id]))
+  }
+}
+
+/** POST /inbox/:id/nack: 200 with the status it left the event in, 404 unknown, 409 not pending. */
+async function postNack(request: InboxRequest, env: Env): Promise<Response> {
+  const id = eventIdOf(request)
+  if (request.headers.has('Content-Type')) requireJson(request)
+  const reason = parseNack(await readText(request, COMMAND_LIMITS.MAX_BYTES))
+  return moved(
+    id,
+    'nack',
+    await shardOf(env, id).nack(id, reason ?? 'The consumer gave no reason.'),
+  )
+}
+
+/** DELETE /inbox/:id: 200 once it is gone from its shard, 404 unknown. D1 follows. */
+async function deleteEvent(request: InboxRequest, env: Env): Promise<Response> {
+  const event_id = eventIdOf(request)
+  const [removed] = await shardOf(env, event_id).remove([event_id])
+  if (!removed) throw eventNotFound(event_id)
+  return json({ data: { event_id, status: 'deleted', timestamp: now() }, timestamp: now() })
+}
+
+/** POST /inbox/ack: one result an id, in order; 200 if all are delivered, else 207. */
+async function postAcks(request: InboxRequest, env: Env): Promise<Response> {
+  requireJson(request)
+  const ids = parseIds(await readText(request, COMMAND_LIMITS.MAX_BYTES))
+  const outcomes = await askByShard(env, ids, (shard, own) => shard.ack(own))
+  const data = outcomes.map((outcome, index) => {
+    const event_id = ids[index] ?? ''
+    if (outcome.outcome === 'moved') return { index, event_id, status: outcome.event.status }
+    const { code, message } = moveError(event_id, 'ack', outcome)
+    return { index, event_id, status: 'rejected', error: { code, detail: message } }
+  })
+  return json(
+    { data, timestamp: now() },
+    data.every(({ status }) => status === 'delivered') ? 200 : 207,
+  )
+}
+
+/** GET /dlq: the dead letters that D1 has, newest first; `total` counts those of the shards. */
+async function getDeadLetters(request: InboxRequest, env: Env): Promise<Response> {
+  const read = readParameters(new URL(request.url).searchParams, ['limit', 'offset'])
+  const limit = read.integer('limit', DEFAULT_LIMIT, 1, MAX_LIMIT)
+  const offset = read.integer('offset', 0, 0, Number.MAX_SAFE_INTEGER)
+  read.done()
+  const sql = 'SELECT * FROM dead_letters ORDER BY failed_at DESC, event_id DESC LIMIT ? OFFSET ?'
+  const [data, { dlq_count }] = await Promise.all([
+    readRows<DeadLetterMessage>(env.DB, sql, [limit, offset]),
+    totals(env),
+  ])
+  return json({ data, total: dlq_count, limit, offset, timestamp: now() })
+}
+
+/** POST /dlq/retry: makes dead letters pending again, by ids, by reason, or all of them, and says how many. */
+async function postRedrive(request: InboxRequest, env: Env): Promise<Response> {
+  requireJson(request)
+  const wanted = parseRedrive(await readText(request, COMMAND_LIMITS.MAX_BYTES))
+  if ('event_ids' in wanted) {
+    const outcomes = await askByShard(env, wanted.event_ids, (shard, own) => shard.retry(own))
+    const redriven = outcomes.filter(({ outcome }) => outcome === 'moved').length
+    return json({ data: { redriven, skipped: outcomes.length - redriven }, timestamp: now() })
+  }
+  const counts = allShards(env).map(async (shard) => {
+    let redriven = 0
+    for (;;) {
+      const step = await shard.redrive(wanted.reason)
+      redriven += step.redriven
+      if (!step.more || step.redriven === 0) return redriven
+    }
+  })
+  const redriven = (await Promise.all(counts)).reduce((sum, count) => sum + count, 0)
+  return json({ data: { redriven, skipped: 0 }, timestamp: now() })
+}
+
+/** GET /metrics: the sum of the shards' counters; costs the same whatever the number of events, but for `verify=1`, which recounts. */
+async function getMetrics(request: InboxRequest, env: Env): Promise<Response> {
+  const read = readParameters(new URL(request.url).searchParams, ['verify'])
+  const verify = read.text('verify')
+  if (verify !== null && verify !== '1') read.complain('verify', 'must be 1')
+  read.done()
+  if (!verify) return json({ data: await totals(env), timestamp: now() })
+  await Promise.all(allShards(env).map((shard) => shard.flush()))
+  const [recounts, rows] = await Promise.all([
+    Promise.all(allShards(env).map((shard) => shard.recount())),
+    readRows<{ status: EventStatus; count: number }>(
+      env.DB,
+      'SELECT status, count(*) AS count FROM events GROUP BY status',
+      [],
+    ),
+  ])
+  const differences = findDifferences(
+    recounts,
+    Object.fromEntries(rows.map(({ status, count }) => [status, count])),
+  )
+  return json({
+    data: { ...(await totals(env)), verified: differences.length === 0, differences },
+    timestamp: now(),
+  })
 }
 
 async function totals(env: Env) {
   return summarise(await Promise.all(allShards(env).map((shard) => shard.metrics())), Date.now())
+}
+
+// Events that are no requests
+
+/** Takes dead letters from the queue; those that could not be recorded come again, later and later. */
+async function takeDeadLetters(batch: MessageBatch<string>, env: Env): Promise<void> {
+  try {
+    await recordDeadLetters(
+      env,
+      batch.messages.map((message) => JSON.parse(message.body)),
+    )
+  } catch (error) {
+    log('warn', 'dead letters could not be recorded; the queue brings them again', {
+      letters: batch.messages.length,
+      error: String(error),
+    })
+    for (const message of batch.messages)
+      message.retry({ delaySeconds: Math.min(300, 5 * message.attempts) })
+  }
+}
+
+/** Cron: revives shards whose alarm went missing, and removes delivered events past their retention. */
+async function tend(_controller: ScheduledController, env: Env): Promise<void> {
+  await Promise.all(allShards(env).map((shard) => shard.poke()))
+  const pruned = await prune(env, Date.now())
+  if (pruned > 0) log('info', 'delivered events pruned', { pruned })
 }
 
 // Before and after every handler
@@ -224,60 +338,21 @@ function finish(response: Response, request: InboxRequest): Response {
 
 // Pieces of handlers
 
-/** The body as text; stops reading at the limit, whatever Content-Length says. @throws HttpError 413, or 400 for what is not UTF-8 */
-async function readText(request: InboxRequest, maxBytes: number): Promise<string> {
-  const tooLarge = new HttpError(
-    413,
-    'CONTENT_TOO_LARGE',
-    `The body is larger than ${maxBytes} bytes. Keep large data elsewhere and send its address.`,
-  )
-  if (Number(request.headers.get('Content-Length')) > maxBytes) throw tooLarge
-  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-  let size = 0
-  let text = ''
-  try {
-    for await (const chunk of request.body ?? []) {
-      size += chunk.byteLength
-      if (size > maxBytes) throw tooLarge
-      text += decoder.decode(chunk, { stream: true })
-    }
-    return text + decoder.decode()
-  } catch (error) {
-    if (error instanceof TypeError)
-      throw new HttpError(400, 'INVALID_UTF8', 'The body is not valid UTF-8.')
-    throw error
-  }
-}
-
-function eventIdOf(request: InboxRequest): string {
-  let id: string | undefined
-  try {
-    id = decodeURIComponent(request.params.id ?? '')
-  } catch {
-    // Not percent-encoded correctly: no event id either.
-  }
-  if (isEventId(id)) return id
-  throw new HttpError(400, 'INVALID_PARAMETER', `The event id ${EVENT_ID_RULE}.`, {
-    errors: [{ parameter: 'id', detail: EVENT_ID_RULE }],
+function moved(event_id: string, verb: Verb, [outcome]: MoveOutcome[]): Response {
+  if (outcome?.outcome !== 'moved') throw moveError(event_id, verb, outcome)
+  const { status, retry_count, updated_at } = outcome.event
+  return json({
+    data: { event_id, status, retry_count, timestamp: isoTime(updated_at) },
+    timestamp: now(),
   })
 }
 
-type EventRow = Omit<StoredEvent, 'created_at' | 'updated_at'> & {
-  created_at: string
-  updated_at: string
-}
-
-function fromRow(row: EventRow): StoredEvent {
-  return { ...row, created_at: Date.parse(row.created_at), updated_at: Date.parse(row.updated_at) }
-}
-
-async function readD1<T>(answer: Promise<T>): Promise<T> {
-  try {
-    return await answer
-  } catch (error) {
-    log('error', 'D1 did not answer a query', { error: String(error) })
-    throw unavailable('The database does not answer. Events are still accepted; try again.')
-  }
+function moveError(event_id: string, verb: Verb, outcome: MoveOutcome | undefined): HttpError {
+  if (outcome?.outcome !== 'refused') return eventNotFound(event_id)
+  const detail = `The event is ${outcome.status}; ${verb} takes an event that is ${allowedFrom(verb).join(' or ')}.`
+  return new HttpError(409, 'STATUS_CONFLICT', detail, {
+    members: { event_status: outcome.status },
+  })
 }
 
 function unavailable(detail: string): HttpError {
@@ -286,50 +361,4 @@ function unavailable(detail: string): HttpError {
 
 function eventNotFound(id: string): HttpError {
   return new HttpError(404, 'EVENT_NOT_FOUND', `There is no event with the event_id ${id}.`)
-}
-
-/** The shard that owns the event: FNV-1a of its id, so that equal ids always meet. */
-function shardOf(env: Env, eventId: string): DurableObjectStub<EventShard> {
-  let hash = 0x811c9dc5
-  for (let at = 0; at < eventId.length; at++)
-    hash = Math.imul(hash ^ eventId.charCodeAt(at), 0x01000193)
-  return env.SHARD.getByName(`shard-${(hash >>> 0) % shardCount(env)}`)
-}
-
-function allShards(env: Env): DurableObjectStub<EventShard>[] {
-  return Array.from({ length: shardCount(env) }, (_, index) =>
-    env.SHARD.getByName(`shard-${index}`),
-  )
-}
-
-function shardCount(env: Env): number {
-  const count = Number(env.SHARD_COUNT)
-  if (Number.isInteger(count) && count >= 1 && count <= 256) return count
-  log('error', 'SHARD_COUNT is not a whole number from 1 to 256')
-  throw new HttpError(
-    503,
-    'NOT_CONFIGURED',
-    'The service is not configured correctly. Its log says why.',
-  )
-}
-
-function eventResponse(event: StoredEvent): Response {
-  return jsonText(`{"data":${eventToJson(event)},${members({ timestamp: now() })}}`)
-}
-
-/** The members of `object` as JSON text, to stand beside members that are JSON text already. */
-function members(object: Record<string, unknown>): string {
-  return JSON.stringify(object).slice(1, -1)
-}
-
-function json(body: unknown, status = 200): Response {
-  return jsonText(JSON.stringify(body), status)
-}
-
-function jsonText(text: string, status = 200): Response {
-  return new Response(text, { status, headers: { 'Content-Type': 'application/json' } })
-}
-
-function now(): string {
-  return isoTime(Date.now())
 }

@@ -1,5 +1,9 @@
 import { isoTime, type StoredEvent } from './event'
-import { bodyLength, type EventState, MAX_STEP_CHARS, type NetEffect } from './journal'
+import { withTimeout } from './retry'
+import { bodyLength, type D1Change, MAX_STEP_CHARS } from './journal'
+
+/** D1 is known to stall as well as to fail. */
+export const D1_TIMEOUT_MS = 10_000
 
 /** A write's place in its shard's order: D1 ignores a write whose tick is lower than one it has already seen. */
 export interface Fence {
@@ -9,46 +13,67 @@ export interface Fence {
 
 const RAISE_FENCE = `
   INSERT INTO fences (shard, tick) VALUES (?1, ?2)
-  ON CONFLICT (shard) DO UPDATE SET tick = excluded.tick WHERE excluded.tick > fences.tick`
+  ON CONFLICT (shard) DO UPDATE SET tick = excluded.tick WHERE excluded.tick > fences.tick
+  RETURNING tick`
 
 const NOT_LATE = `(SELECT tick FROM fences WHERE shard = ?1) = ?2`
 
+const DELETE_EVENTS = `DELETE FROM events WHERE event_id IN (SELECT value FROM json_each(?3)) AND ${NOT_LATE}`
+
+const DELETE_DEAD_LETTERS = `DELETE FROM dead_letters WHERE event_id IN (SELECT value FROM json_each(?3)) AND ${NOT_LATE}`
+
+// Stored already, by a write whose answer was lost: left as it is. Another event under this id: refused by its primary key.
 const INSERT_MANY = `
   INSERT INTO events (event_id, payload, metadata, status, created_at, updated_at, retry_count)
   SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6
-  FROM json_each(?3) WHERE ${NOT_LATE}
-  ON CONFLICT (event_id) DO NOTHING`
+  FROM json_each(?3) AS new
+  WHERE ${NOT_LATE} AND NOT EXISTS (
+    SELECT 1 FROM events WHERE event_id = new.value ->> 0 AND created_at = new.value ->> 4)`
 
 const INSERT_ONE = `
   INSERT INTO events (event_id, payload, metadata, status, created_at, updated_at, retry_count)
-  SELECT ?3, ?4, ?5, ?6, ?7, ?8, ?9 WHERE ${NOT_LATE}
-  ON CONFLICT (event_id) DO NOTHING`
+  SELECT ?3, ?4, ?5, ?6, ?7, ?8, ?9
+  WHERE ${NOT_LATE} AND NOT EXISTS (SELECT 1 FROM events WHERE event_id = ?3 AND created_at = ?7)`
 
 const UPDATE_MANY = `
   UPDATE events SET status = change.value ->> 1, updated_at = change.value ->> 2, retry_count = change.value ->> 3
   FROM json_each(?3) AS change
-  WHERE events.event_id = change.value ->> 0 AND ${NOT_LATE}`
+  WHERE events.event_id = change.value ->> 0 AND events.created_at = change.value ->> 4
+    AND events.updated_at < change.value ->> 2 AND ${NOT_LATE}`
 
-/** Tells D1 in one transaction. Repeating it, or having it land late, changes nothing. @throws what D1 throws */
+/** Tells D1 in one transaction. Repeating it, or having it land late, changes nothing. @throws what D1 throws, when the write came late, and when D1 takes longer than D1_TIMEOUT_MS */
 export async function writeToD1(
   db: D1Database,
   { shard, tick }: Fence,
-  { inserts, updates }: NetEffect,
+  changes: D1Change[],
 ): Promise<void> {
   const statements = [db.prepare(RAISE_FENCE).bind(shard, tick)]
-  const large = inserts.filter((event) => bodyLength(event) > MAX_STEP_CHARS)
-  const small = inserts.filter((event) => bodyLength(event) <= MAX_STEP_CHARS)
-  for (const event of large)
+  const add = (sql: string, values: unknown[]) => {
+    if (values.length > 0)
+      statements.push(db.prepare(sql).bind(shard, tick, JSON.stringify(values)))
+  }
+  const idsOf = (list: D1Change[]) => list.map((change) => change.event_id)
+  const inserts = changes.flatMap((change) => change.insert ?? [])
+  const isLarge = (event: StoredEvent) => bodyLength(event) > MAX_STEP_CHARS
+
+  add(DELETE_EVENTS, idsOf(changes.filter((change) => change.delete)))
+  add(DELETE_DEAD_LETTERS, idsOf(changes.filter((change) => change.clearDeadLetter)))
+  add(INSERT_MANY, inserts.filter((event) => !isLarge(event)).map(eventValues))
+  for (const event of inserts.filter(isLarge)) {
     statements.push(db.prepare(INSERT_ONE).bind(shard, tick, ...eventValues(event)))
-  if (small.length > 0)
-    statements.push(
-      db.prepare(INSERT_MANY).bind(shard, tick, JSON.stringify(small.map(eventValues))),
-    )
-  if (updates.length > 0)
-    statements.push(
-      db.prepare(UPDATE_MANY).bind(shard, tick, JSON.stringify(updates.map(updateValues))),
-    )
-  await db.batch(statements)
+  }
+  // Costs no row written where the insert has just said the same.
+  add(
+    UPDATE_MANY,
+    changes.flatMap(({ update }) => (update ? [updateValues(update)] : [])),
+  )
+  const [raised] = await withTimeout(db.batch(statements), D1_TIMEOUT_MS)
+  if (raised?.results.length === 0) throw new Error('D1 has seen a newer write of this shard')
+}
+
+/** Whether D1 answered that it will not have a row, rather than that it could not work at all. */
+export function isRejection(error: unknown): boolean {
+  return /SQLITE_(CONSTRAINT|TOOBIG|MISMATCH)/.test(String(error))
 }
 
 function eventValues(event: StoredEvent) {
@@ -64,6 +89,12 @@ function eventValues(event: StoredEvent) {
   ]
 }
 
-function updateValues(state: EventState) {
-  return [state.event_id, state.status, isoTime(state.updated_at), state.retry_count]
+function updateValues(state: NonNullable<D1Change['update']>) {
+  return [
+    state.event_id,
+    state.status,
+    isoTime(state.updated_at),
+    state.retry_count,
+    isoTime(state.created_at),
+  ]
 }

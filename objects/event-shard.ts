@@ -1,72 +1,31 @@
 import { DurableObject } from 'cloudflare:workers'
-import { writeToD1 } from './d1-writer'
+import type { RecordedLetter } from './dead-letter'
 import type { EventStatus, NewEvent } from './event'
-import {
-  bodiesOf,
-  cutIntoRows,
-  encodeAccepted,
-  type EventState,
-  fold,
-  type JournalRow,
-  MAX_STEP_CHARS,
-  MAX_STEP_EVENTS,
-} from './journal'
+import { cutIntoRows, type EventBody, type EventState } from './journal'
+import { maxRetries, transition, type Verb } from './lifecycle'
 import { log } from './log'
-import { MINUTE_MS, type MinuteCounts, type ShardMetrics } from './metrics'
-import { backoffMs, withTimeout } from './retry'
+import type { Recount, ShardMetrics } from './metrics'
+import { Outbox } from './outbox'
+import { backoffMs } from './retry'
+import { addMove, type CountChanges, ShardStore } from './shard-store'
 
 export type AcceptOutcome =
   | { outcome: 'accepted'; created_at: number }
   | { outcome: 'duplicate'; created_at: number; status: EventStatus }
 
+export type MoveOutcome =
+  | { outcome: 'moved'; event: EventState }
+  | { outcome: 'refused'; status: EventStatus }
+  | { outcome: 'unknown' }
+
 /** An event's state, with its body as long as D1 does not have it. */
 export interface HeldEvent extends EventState {
-  body: { payload: string; metadata: string | null } | null
+  body: EventBody | null
 }
 
-/** D1 is known to stall as well as to fail. */
-const D1_TIMEOUT_MS = 10_000
 const FLUSH_TIMEOUT_MS = 2_000
-/** Under load a drain waits this long for more, so that it tells D1 of many commits at once. */
-const LINGER_MS = 200
-/** An alarm handler may run for 15 minutes; a busy one hands over to the next well before. */
-const MAX_ALARM_MS = 60_000
-const MINUTES_KEPT = 61
-
-/** The shard's tables. Append only: a shard runs the entries it has not run yet. */
-const MIGRATIONS = [
-  `CREATE TABLE events (
-     event_id TEXT PRIMARY KEY NOT NULL,
-     status TEXT NOT NULL DEFAULT 'pending' CHECK (status IN ('pending', 'delivered', 'failed')),
-     retry_count INTEGER NOT NULL DEFAULT 0,
-     created_at INTEGER NOT NULL, -- also the journal row that carried the body
-     updated_at INTEGER NOT NULL,
-     correlation_id TEXT NOT NULL
-   ) WITHOUT ROWID;
-   CREATE TABLE journal (
-     seq INTEGER PRIMARY KEY NOT NULL,
-     accepted INTEGER NOT NULL,
-     attempts INTEGER NOT NULL DEFAULT 0,
-     entries TEXT NOT NULL,
-     bodies TEXT NOT NULL
-   );
-   CREATE TABLE counters (
-     clock INTEGER NOT NULL,
-     pending INTEGER NOT NULL DEFAULT 0,
-     delivered INTEGER NOT NULL DEFAULT 0,
-     failed INTEGER NOT NULL DEFAULT 0,
-     queue_depth INTEGER NOT NULL DEFAULT 0,
-     last_processed_at INTEGER
-   );
-   INSERT INTO counters (clock) VALUES (0);
-   CREATE TABLE minutes (
-     minute INTEGER PRIMARY KEY NOT NULL,
-     accepted INTEGER NOT NULL DEFAULT 0,
-     stored INTEGER NOT NULL DEFAULT 0,
-     delivered INTEGER NOT NULL DEFAULT 0,
-     failed INTEGER NOT NULL DEFAULT 0
-   );`,
-]
+const RESEND_AFTER_MS = 24 * 60 * 60 * 1_000
+const REDRIVE_A_STEP = 1_000
 
 /** Accepts that arrived while a commit was being put together: they ride in it. */
 interface Group {
@@ -76,21 +35,9 @@ interface Group {
 
 /** One shard's events: accepts each once, counts them exactly, and tells D1 about every change. */
 export class EventShard extends DurableObject<Env> {
-  #sql = this.ctx.storage.sql
-  /** Rises with every commit and every write to D1, also when the wall clock does not. Milliseconds since 1970. */
-  #clock = 0
+  #store = new ShardStore(this.ctx.storage)
+  #outbox = new Outbox(this.ctx, this.env, this.#store)
   #group: Group | undefined
-  #draining: Promise<boolean> | undefined
-  /** While D1 fails, nobody asks it before this moment. */
-  #retryAt = 0
-
-  constructor(ctx: DurableObjectState, env: Env) {
-    super(ctx, env)
-    void ctx.blockConcurrencyWhile(async () => {
-      this.#migrate()
-      this.#clock = this.#sql.exec<{ clock: number }>('SELECT clock FROM counters').one().clock
-    })
-  }
 
   /** @returns one outcome an event, in order; durable when this resolves. */
   async accept(events: NewEvent[]): Promise<AcceptOutcome[]> {
@@ -103,78 +50,96 @@ export class EventShard extends DurableObject<Env> {
 
   /** The event's present state, or null when there is none. */
   async get(eventId: string): Promise<HeldEvent | null> {
-    const state = this.#statesOf([eventId]).get(eventId)
+    const state = this.#store.states([eventId]).get(eventId)
     if (!state) return null
-    const [row] = this.#journalRows('WHERE seq = ?', state.created_at)
-    const body = row && bodiesOf(row).get(eventId)
-    return { ...state, retry_count: state.retry_count + (row?.attempts ?? 0), body: body ?? null }
+    const attempts = this.#store.journalRow(state.created_at)?.attempts ?? 0
+    const body = this.#store.heldBody(state)
+    return { ...state, retry_count: state.retry_count + attempts, body }
+  }
+
+  /** Marks pending events as delivered. */
+  async ack(ids: string[]): Promise<MoveOutcome[]> {
+    return this.#move('ack', ids)
+  }
+
+  /** Counts that a consumer could not process a pending event; the last nack fails it, for the reason given. */
+  async nack(id: string, reason: string): Promise<MoveOutcome[]> {
+    return this.#move('nack', [id], reason)
+  }
+
+  /** Makes failed events pending again. */
+  async retry(ids: string[]): Promise<MoveOutcome[]> {
+    return this.#move('retry', ids)
+  }
+
+  /** Retries dead letters, all or those with this reason. @returns how many; call again while there are REDRIVE_A_STEP */
+  async redrive(reason: string | null): Promise<{ redriven: number; more: boolean }> {
+    const ids = this.#store.deadLetterIds(reason, REDRIVE_A_STEP)
+    const outcomes = this.#move('retry', ids)
+    return {
+      redriven: outcomes.filter(({ outcome }) => outcome === 'moved').length,
+      more: ids.length === REDRIVE_A_STEP,
+    }
+  }
+
+  /** Removes events everywhere; with `deliveredBefore` only those delivered before that moment. @returns the ids of those removed */
+  async remove(ids: string[], deliveredBefore?: number): Promise<string[]> {
+    return this.#commit(() => {
+      const found = [...this.#store.states(ids).values()].filter(
+        (state) =>
+          deliveredBefore === undefined ||
+          (state.status === 'delivered' && state.updated_at < deliveredBefore),
+      )
+      const gone = found.map((state) => state.event_id)
+      if (gone.length === 0) return gone
+      const changes: CountChanges = { queue_depth: -this.#store.countWaiting(gone) }
+      for (const { status } of found) changes[status] = (changes[status] ?? 0) - 1
+      this.#store.delete(gone)
+      this.#store.note('delete', gone)
+      this.#store.count(changes)
+      return gone
+    })
+  }
+
+  /** Notes which dead letters D1 has. @returns for each, in order, whether it still is one */
+  async recorded(letters: RecordedLetter[]): Promise<boolean[]> {
+    return letters.map(({ event_id, failed_at }) => this.#store.markRecorded(event_id, failed_at))
   }
 
   /** Counters that change in the same transaction as the events they count: exact at every instant. */
   async metrics(): Promise<ShardMetrics> {
-    const counters = this.#sql
-      .exec<Omit<ShardMetrics, 'minutes'> & Record<string, number | null>>(
-        `SELECT pending, delivered, failed, queue_depth, last_processed_at, (SELECT min(seq) FROM journal) AS oldest_unstored_at FROM counters`,
-      )
-      .one()
-    const since = Math.floor(Date.now() / MINUTE_MS) - MINUTES_KEPT
-    const minutes = this.#sql
-      .exec<MinuteCounts & Record<string, number>>(
-        'SELECT * FROM minutes WHERE minute > ? ORDER BY minute',
-        since,
-      )
-      .toArray()
-    return { ...counters, minutes }
+    return this.#store.metrics()
   }
 
-  /** Writes out what the journal holds now, for at most FLUSH_TIMEOUT_MS. @returns how many of its events D1 still has not got */
+  /** The counters beside what the rows come to. Reads every row. */
+  async recount(): Promise<Recount> {
+    return this.#store.recount(this.ctx.id.name ?? this.ctx.id.toString())
+  }
+
+  /** Writes out what the journal holds now, for at most FLUSH_TIMEOUT_MS. @returns how many events D1 still has not got */
   async flush(): Promise<{ unstored: number }> {
-    const { end } = this.#sql
-      .exec<{ end: number | null }>('SELECT max(seq) AS end FROM journal')
-      .one()
-    const left = () =>
-      this.#sql
-        .exec<{ commits: number; events: number }>(
-          'SELECT count(*) AS commits, coalesce(sum(accepted), 0) AS events FROM journal WHERE seq <= ?',
-          end,
-        )
-        .one()
-    const deadline = Date.now() + FLUSH_TIMEOUT_MS
-    while (left().commits > 0 && Date.now() >= this.#retryAt && Date.now() < deadline) {
-      await withTimeout(this.#drain(), deadline - Date.now()).catch(() => false)
-    }
-    return { unstored: left().events }
+    return { unstored: await this.#outbox.flush(Date.now() + FLUSH_TIMEOUT_MS) }
   }
 
-  /** Drains the journal. Records every failure and never throws: the runtime gives up on a handler that threw six times. */
+  /** Called by cron, in case an alarm ever goes missing: arms one if there is work and none is due. */
+  async poke(): Promise<void> {
+    this.#store.resendUnrecorded(Date.now() - RESEND_AFTER_MS)
+    const wait = this.#outbox.untilNextWork()
+    if (wait !== null && (await this.ctx.storage.getAlarm()) === null)
+      await this.ctx.storage.setAlarm(Date.now() + wait)
+  }
+
+  /** Does what is due. Records every failure and never throws: the runtime gives up on a handler that threw six times. */
   override async alarm(): Promise<void> {
-    const delay = await this.#drainAll().catch((error: unknown) => {
-      log('error', 'the drain failed unexpectedly', {
+    const wait = await this.#outbox.work().catch((error: unknown) => {
+      log('error', 'the alarm loop failed unexpectedly', {
         shard: this.ctx.id.name,
         error: String(error),
       })
       return backoffMs(1)
     })
-    if (delay !== null) await this.ctx.storage.setAlarm(Date.now() + delay)
-  }
-
-  #migrate(): void {
-    this.#sql.exec('CREATE TABLE IF NOT EXISTS migrations (version INTEGER PRIMARY KEY NOT NULL)')
-    const { done } = this.#sql
-      .exec<{ done: number }>('SELECT count(*) AS done FROM migrations')
-      .one()
-    for (const [version, statements] of MIGRATIONS.entries()) {
-      if (version < done) continue
-      this.ctx.storage.transactionSync(() => {
-        this.#sql.exec(statements)
-        this.#sql.exec('INSERT INTO migrations (version) VALUES (?)', version)
-      })
-    }
-  }
-
-  /** Strictly rising, so that it orders commits and writes even when the wall clock stands still or jumps back. */
-  #tick(): number {
-    return (this.#clock = Math.max(Date.now(), this.#clock + 1))
+    // Last, and never for this very moment: that would cut the chain.
+    if (wait !== null) await this.ctx.storage.setAlarm(Date.now() + Math.max(1, wait))
   }
 
   #openGroup(): Group {
@@ -182,180 +147,75 @@ export class EventShard extends DurableObject<Env> {
     // The accepts that already wait in the event loop are delivered before a timer fires.
     const committed = scheduler.wait(0).then(() => {
       this.#group = undefined
-      return this.#commit(events)
+      return this.#commit(() => this.#acceptAll(events))
     })
     return { events, committed }
   }
 
-  /** One transaction: rows, journal and counters of all `events`. */
-  async #commit(events: NewEvent[]): Promise<AcceptOutcome[]> {
-    const wasEmpty = this.#journalIsEmpty()
-    const outcomes = this.ctx.storage.transactionSync(() => {
-      const known = this.#statesOf(events.map((event) => event.event_id))
-      const fresh = new Map<string, NewEvent>()
-      for (const event of events)
-        if (!known.has(event.event_id) && !fresh.has(event.event_id))
-          fresh.set(event.event_id, event)
-      const createdAt = new Map<NewEvent, number>()
-      for (const row of cutIntoRows([...fresh.values()])) {
-        const seq = this.#tick()
-        const { entries, bodies } = encodeAccepted(row)
-        this.#sql.exec(
-          `INSERT INTO events (event_id, correlation_id, created_at, updated_at)
-           SELECT value ->> 0, value ->> 1, ?2, ?2 FROM json_each(?1)`,
-          JSON.stringify(row.map((event) => [event.event_id, event.correlation_id])),
-          seq,
-        )
-        this.#sql.exec(
-          'INSERT INTO journal (seq, accepted, entries, bodies) VALUES (?, ?, ?, ?)',
-          seq,
-          row.length,
-          JSON.stringify(entries),
-          bodies,
-        )
-        for (const event of row) createdAt.set(event, seq)
-      }
-      if (fresh.size > 0) {
-        this.#count({ pending: fresh.size, queue_depth: fresh.size })
-        this.#countMinute('accepted', fresh.size)
-      }
-      return events.map((event): AcceptOutcome => {
-        const created_at = createdAt.get(event)
-        if (created_at !== undefined) return { outcome: 'accepted', created_at }
-        const first = known.get(event.event_id)
-        if (first)
-          return { outcome: 'duplicate', created_at: first.created_at, status: first.status }
-        const twin = fresh.get(event.event_id)
-        return {
-          outcome: 'duplicate',
-          created_at: (twin && createdAt.get(twin)) ?? this.#clock,
-          status: 'pending',
-        }
-      })
-    })
-    // Armed only when there is work and none was there before: each setAlarm is a billed row.
-    if (wasEmpty && !this.#journalIsEmpty()) await this.ctx.storage.setAlarm(Date.now())
-    return outcomes
+  /** One transaction. Arms the alarm when it gives the journal its first row: while there are rows, an alarm is due or running. */
+  #commit<T>(change: () => T): T {
+    const hadJournal = this.#store.hasJournal()
+    const result = this.ctx.storage.transactionSync(change)
+    if (!hadJournal && this.#store.hasJournal()) void this.ctx.storage.setAlarm(Date.now())
+    return result
   }
 
-  /** @returns milliseconds until the next alarm, or null when the journal is empty. */
-  async #drainAll(): Promise<number | null> {
-    const deadline = Date.now() + MAX_ALARM_MS
-    while (!this.#journalIsEmpty()) {
-      if (Date.now() < this.#retryAt) return this.#retryAt - Date.now()
-      if (Date.now() >= deadline) return 1
-      const before = Date.now()
-      if (!(await this.#drain())) continue
-      if (!this.#journalIsEmpty())
-        await scheduler.wait(Math.max(0, LINGER_MS - (Date.now() - before)))
+  #acceptAll(events: NewEvent[]): AcceptOutcome[] {
+    const known = this.#store.states(events.map((event) => event.event_id))
+    const fresh = new Map<string, NewEvent>()
+    for (const event of events)
+      if (!known.has(event.event_id) && !fresh.has(event.event_id)) fresh.set(event.event_id, event)
+    const createdAt = new Map<string, number>()
+    for (const row of cutIntoRows([...fresh.values()])) {
+      const created_at = this.#store.insert(row)
+      for (const { event_id } of row) createdAt.set(event_id, created_at)
     }
-    return null
+    if (fresh.size > 0) this.#store.count({ pending: fresh.size, queue_depth: fresh.size })
+    this.#store.countMinute('accepted', fresh.size)
+    return events.map((event) => {
+      const first = known.get(event.event_id)
+      if (first) return { outcome: 'duplicate', created_at: first.created_at, status: first.status }
+      const created_at = createdAt.get(event.event_id) ?? 0
+      if (fresh.get(event.event_id) === event) return { outcome: 'accepted', created_at }
+      return { outcome: 'duplicate', created_at, status: 'pending' }
+    })
   }
 
-  /** One step at a time: whoever asks while one is under way waits for that one. @returns false when D1 did not take it */
-  #drain(): Promise<boolean> {
-    this.#draining ??= this.#drainStep().finally(() => (this.#draining = undefined))
-    return this.#draining
-  }
-
-  async #drainStep(): Promise<boolean> {
-    const rows = this.#nextStep()
-    const last = rows.at(-1)
-    if (!last) return true
-    const tick = this.#tick()
-    // Kept before it is used: after a crash the next write must not come behind this one.
-    this.#count({})
-    const ids = rows.flatMap((row) => row.entries.map((entry) => entry.event_id))
-    const effect = fold(rows, this.#statesOf(ids), tick)
-    try {
-      await withTimeout(
-        writeToD1(this.env.DB, { shard: this.ctx.id.toString(), tick }, effect),
-        D1_TIMEOUT_MS,
+  #move(verb: Verb, ids: string[], reason = ''): MoveOutcome[] {
+    return this.#commit(() => {
+      const states = this.#store.states(ids)
+      const at = this.#store.tick()
+      const moved: EventState[] = []
+      const changes: CountChanges = {}
+      const outcomes = ids.map((id): MoveOutcome => {
+        const state = states.get(id)
+        if (!state) return { outcome: 'unknown' }
+        const event = transition(verb, state, at, maxRetries(this.env))
+        if (!event) return { outcome: 'refused', status: state.status }
+        states.set(id, event)
+        moved.push(event)
+        addMove(changes, state.status, event.status)
+        return { outcome: 'moved', event }
+      })
+      if (moved.length === 0) return outcomes
+      this.#store.update(moved)
+      const movedIds = moved.map((event) => event.event_id)
+      this.#store.note(verb === 'retry' ? 'redrive' : 'change', movedIds)
+      if (verb === 'retry') {
+        this.#store.deleteDeadLetters(movedIds)
+        changes.queue_depth = this.#store.resumeParked(movedIds, at)
+      }
+      this.#store.count(changes)
+      const failed = moved.filter((event) => event.status === 'failed')
+      this.#store.countMinute(
+        'delivered',
+        moved.filter((event) => event.status === 'delivered').length,
       )
-    } catch (error) {
-      this.#sql.exec('UPDATE journal SET attempts = attempts + 1 WHERE seq <= ?', last.seq)
-      const attempts = (rows[0]?.attempts ?? 0) + 1
-      const delay = backoffMs(attempts)
-      this.#retryAt = Date.now() + delay
-      log('warn', 'D1 did not take a write; it will be tried again', {
-        shard: this.ctx.id.name,
-        events: effect.inserts.length,
-        attempts,
-        retry_in_ms: delay,
-        error: String(error),
-      })
-      return false
-    }
-    this.ctx.storage.transactionSync(() => {
-      // By the range that was sent: later rows may have come in meanwhile.
-      this.#sql.exec('DELETE FROM journal WHERE seq <= ?', last.seq)
-      const accepted = rows.reduce((sum, row) => sum + row.accepted, 0)
-      for (const row of rows.filter((each) => each.attempts > 0)) {
-        this.#sql.exec(
-          'UPDATE events SET retry_count = retry_count + ? WHERE event_id IN (SELECT value FROM json_each(?))',
-          row.attempts,
-          JSON.stringify([...bodiesOf(row).keys()]),
-        )
-      }
-      this.#count({ queue_depth: -accepted })
-      this.#sql.exec('UPDATE counters SET last_processed_at = ?', tick)
-      this.#countMinute('stored', effect.inserts.length)
+      this.#store.countMinute('failed', failed.length)
+      this.#store.addDeadLetters(
+        failed.map(({ event_id }) => ({ event_id, reason, failed_at: at })),
+      )
+      return outcomes
     })
-    return true
-  }
-
-  /** The oldest journal rows, as many as one write to D1 may carry. */
-  #nextStep(): JournalRow[] {
-    const rows: JournalRow[] = []
-    let entries = 0
-    let chars = 0
-    for (const row of this.#journalRows('ORDER BY seq')) {
-      entries += row.entries.length
-      chars += row.bodies.length
-      if (rows.length > 0 && (entries > MAX_STEP_EVENTS || chars > MAX_STEP_CHARS)) break
-      rows.push(row)
-    }
-    return rows
-  }
-
-  *#journalRows(clause: string, ...bindings: number[]): Generator<JournalRow> {
-    type Row = Omit<JournalRow, 'entries'> & { entries: string }
-    for (const row of this.#sql.exec<Row>(`SELECT * FROM journal ${clause}`, ...bindings)) {
-      yield { ...row, entries: JSON.parse(row.entries) }
-    }
-  }
-
-  #journalIsEmpty(): boolean {
-    return this.#sql.exec('SELECT 1 FROM journal LIMIT 1').next().done ?? true
-  }
-
-  #statesOf(ids: string[]): Map<string, EventState> {
-    const rows = this.#sql.exec<EventState & Record<string, string | number>>(
-      'SELECT events.* FROM json_each(?) AS wanted JOIN events ON events.event_id = wanted.value',
-      JSON.stringify(ids),
-    )
-    return new Map(rows.toArray().map((row) => [row.event_id, row]))
-  }
-
-  /** Moves the counters by `changes` and keeps the clock; belongs into the transaction of what it counts. */
-  #count({ pending = 0, delivered = 0, failed = 0, queue_depth = 0 }): void {
-    this.#sql.exec(
-      `UPDATE counters SET clock = ?, pending = pending + ?, delivered = delivered + ?, failed = failed + ?, queue_depth = queue_depth + ?`,
-      this.#clock,
-      pending,
-      delivered,
-      failed,
-      queue_depth,
-    )
-  }
-
-  #countMinute(what: 'accepted' | 'stored' | 'delivered' | 'failed', count: number): void {
-    const minute = Math.floor(Date.now() / MINUTE_MS)
-    this.#sql.exec(
-      `INSERT INTO minutes (minute, ${what}) VALUES (?1, ?2) ON CONFLICT (minute) DO UPDATE SET ${what} = ${what} + ?2`,
-      minute,
-      count,
-    )
-    this.#sql.exec('DELETE FROM minutes WHERE minute <= ?', minute - MINUTES_KEPT)
   }
 }

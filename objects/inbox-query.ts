@@ -1,5 +1,5 @@
 import { type EventStatus, STATUSES } from './event'
-import { type Complaint, HttpError } from './problem'
+import { readParameters } from './parameters'
 
 export interface InboxQuery {
   /** Every status when none was asked for. */
@@ -10,48 +10,20 @@ export interface InboxQuery {
   bindings: (string | number)[]
 }
 
-const DEFAULT_LIMIT = 50
-const MAX_LIMIT = 1_000
+export const DEFAULT_LIMIT = 50
+export const MAX_LIMIT = 1_000
 
 /** The query a request asks for, newest first. Values are bound, never spliced in. @throws HttpError 400 that names every wrong parameter */
 export function parseInboxQuery(params: URLSearchParams): InboxQuery {
-  const complaints: Complaint[] = []
-  const known = ['status', 'limit', 'offset']
-  for (const name of new Set(params.keys())) {
-    if (!known.includes(name))
-      complaints.push({ parameter: name, detail: `is unknown; known are ${known.join(', ')}` })
-    else if (params.getAll(name).length > 1)
-      complaints.push({ parameter: name, detail: 'was given more than once' })
-  }
-  const integer = (name: string, otherwise: number, least: number, most: number) => {
-    const text = params.get(name)
-    if (text === null) return otherwise
-    const value = /^\d{1,15}$/.test(text) ? Number(text) : NaN
-    if (!(value >= least && value <= most))
-      complaints.push({
-        parameter: name,
-        detail: `must be a whole number from ${least} to ${most}`,
-      })
-    return value
-  }
-  const limit = integer('limit', DEFAULT_LIMIT, 1, MAX_LIMIT)
-  const offset = integer('offset', 0, 0, Number.MAX_SAFE_INTEGER)
-  const wanted = params.get('status')?.split(',')
+  const read = readParameters(params, ['status', 'limit', 'offset'])
+  const limit = read.integer('limit', DEFAULT_LIMIT, 1, MAX_LIMIT)
+  const offset = read.integer('offset', 0, 0, Number.MAX_SAFE_INTEGER)
+  const wanted = read.text('status')?.split(',')
   const statuses = wanted ? STATUSES.filter((status) => wanted.includes(status)) : STATUSES
-  if (wanted?.some((status) => !STATUSES.some((each) => each === status))) {
-    complaints.push({
-      parameter: 'status',
-      detail: `must be one or more of ${STATUSES.join(', ')}, separated by commas`,
-    })
+  if (wanted && statuses.length !== new Set(wanted).size) {
+    read.complain('status', `must be one or more of ${STATUSES.join(', ')}, separated by commas`)
   }
-  if (complaints.length > 0) {
-    const named = complaints.map((complaint) =>
-      'parameter' in complaint ? `${complaint.parameter} ${complaint.detail}` : complaint.detail,
-    )
-    throw new HttpError(400, 'INVALID_PARAMETER', `The query is not valid: ${named.join('. ')}.`, {
-      errors: complaints,
-    })
-  }
+  read.done()
   const where = wanted ? `WHERE status IN (${statuses.map(() => '?').join(', ')})` : ''
   return {
     statuses,

@@ -5,10 +5,10 @@ import type { EventStatus, NewEvent, StoredEvent } from './event'
  * A row's `entries` name the events in order; the bodies stand behind one another in `bodies`, found by their lengths in UTF-16 units.
  */
 
-/** `accept`: the event was new, and this is its body. `change`: its state moved. */
+/** `accept`: the event was new, and this is its body. `change`: its state moved. `redrive`: it also is no dead letter any more. */
 export type JournalEntry =
   | { op: 'accept'; event_id: string; payload: number; metadata: number | null }
-  | { op: 'change'; event_id: string }
+  | { op: 'change' | 'redrive' | 'delete'; event_id: string }
 
 export interface JournalRow {
   /** The shard's clock at the commit; it is also `created_at` of the events the row accepted. */
@@ -25,16 +25,32 @@ export interface JournalRow {
 export interface EventState {
   event_id: string
   status: EventStatus
+  /** Failed attempts to store it + nacks + manual retries. */
   retry_count: number
+  /** Nacks since it was accepted or last retried. */
+  nacks: number
   created_at: number
   updated_at: number
   correlation_id: string
 }
 
-/** What a number of journal rows come to: the last word on each event they name. */
-export interface NetEffect {
-  inserts: StoredEvent[]
-  updates: EventState[]
+export interface EventBody {
+  payload: string
+  metadata: string | null
+}
+
+type UpdatedFields = Pick<
+  EventState,
+  'event_id' | 'status' | 'retry_count' | 'created_at' | 'updated_at'
+>
+
+/** All that D1 is to be told of one event, in this order. */
+export interface D1Change {
+  event_id: string
+  delete: boolean
+  clearDeadLetter: boolean
+  insert: StoredEvent | null
+  update: UpdatedFields | null
 }
 
 /** At most this many events in one write to D1. */
@@ -59,8 +75,8 @@ export function cutIntoRows(events: NewEvent[]): NewEvent[][] {
   return rows
 }
 
-export function bodyLength(event: { payload: string; metadata: string | null }): number {
-  return event.payload.length + (event.metadata?.length ?? 0)
+export function bodyLength(body: EventBody): number {
+  return body.payload.length + (body.metadata?.length ?? 0)
 }
 
 export function encodeAccepted(events: NewEvent[]): Pick<JournalRow, 'entries' | 'bodies'> {
@@ -75,14 +91,9 @@ export function encodeAccepted(events: NewEvent[]): Pick<JournalRow, 'entries' |
   }
 }
 
-interface Body {
-  payload: string
-  metadata: string | null
-}
-
 /** The body of each event the row accepted, by id. */
-export function bodiesOf(row: Pick<JournalRow, 'entries' | 'bodies'>): Map<string, Body> {
-  const found = new Map<string, Body>()
+export function bodiesOf(row: Pick<JournalRow, 'entries' | 'bodies'>): Map<string, EventBody> {
+  const found = new Map<string, EventBody>()
   let at = 0
   for (const entry of row.entries) {
     if (entry.op !== 'accept') continue
@@ -94,34 +105,76 @@ export function bodiesOf(row: Pick<JournalRow, 'entries' | 'bodies'>): Map<strin
 }
 
 /**
- * Folds rows to one statement an event. The present `states` win over what the rows once meant, so folding the same rows
+ * Folds rows to one change an event. The present `states` win over what the rows once meant, so folding the same rows
  * again, or rows that are behind, converges. `storedAt` becomes `updated_at` of what is inserted.
  */
 export function fold(
   rows: JournalRow[],
   states: Map<string, EventState>,
   storedAt: number,
-): NetEffect {
-  const inserts = new Map<string, StoredEvent>()
-  const updates = new Map<string, EventState>()
+): D1Change[] {
+  const changes = new Map<string, D1Change>()
   for (const row of rows) {
     const bodies = bodiesOf(row)
     for (const { op, event_id } of row.entries) {
+      const change = changes.get(event_id) ?? unchanged(event_id)
+      changes.set(event_id, change)
       const state = states.get(event_id)
+      if (op === 'delete') change.delete = true
+      // Unless it failed again since: then its dead letter is a new one.
+      if ((op === 'delete' || op === 'redrive') && state?.status !== 'failed')
+        change.clearDeadLetter = true
       if (!state) continue
       const body = bodies.get(event_id)
-      if (op === 'accept' && body) {
-        const { status, created_at, retry_count } = state
-        inserts.set(event_id, {
-          event_id,
-          ...body,
-          status,
-          created_at,
-          updated_at: storedAt,
-          retry_count: retry_count + row.attempts,
-        })
-      } else if (!inserts.has(event_id)) updates.set(event_id, state)
+      if (op !== 'accept' || !body) change.update = state
+      // Otherwise the event was deleted, and another one accepted under its id by a later row.
+      else if (state.created_at === row.seq) {
+        change.insert = insertOf(state, body, storedAt, row.attempts)
+        // An attempt whose answer was lost may have stored it.
+        if (row.attempts > 0) change.update = state
+      }
     }
   }
-  return { inserts: [...inserts.values()], updates: [...updates.values()] }
+  // Then the update takes the row to where the insert would have.
+  for (const change of changes.values()) {
+    if (change.insert && change.update) change.update = change.insert
+  }
+  return [...changes.values()]
+}
+
+/** What D1 is to be told of a single event whose body, if any, D1 has not got. */
+export function presentChange(
+  event_id: string,
+  state: EventState | undefined,
+  body: EventBody | null,
+  storedAt: number,
+): D1Change {
+  const change = unchanged(event_id)
+  if (!state) return { ...change, delete: true, clearDeadLetter: true }
+  return body
+    ? { ...change, insert: insertOf(state, body, storedAt, 0) }
+    : { ...change, update: state }
+}
+
+function unchanged(event_id: string): D1Change {
+  return { event_id, delete: false, clearDeadLetter: false, insert: null, update: null }
+}
+
+function insertOf(
+  state: EventState,
+  body: EventBody,
+  storedAt: number,
+  attempts: number,
+): StoredEvent {
+  const { event_id, status, created_at, retry_count } = state
+  const { payload, metadata } = body
+  return {
+    event_id,
+    payload,
+    metadata,
+    status,
+    created_at,
+    updated_at: storedAt,
+    retry_count: retry_count + attempts,
+  }
 }

@@ -1,3 +1,5 @@
+import { type EventStatus, STATUSES } from './event'
+
 /** What one minute of a shard saw. `minute` is minutes since 1970. */
 export interface MinuteCounts {
   minute: number
@@ -44,4 +46,46 @@ export function summarise(shards: ShardMetrics[], now: number) {
     ),
     oldest_unstored_seconds: Number.isFinite(oldest) ? Math.max(0, (now - oldest) / 1000) : 0,
   }
+}
+
+/** A shard's counters beside what its rows come to. */
+export interface Recount {
+  shard: string
+  counters: Counts
+  rows: Counts
+  /** Events whose body D1 refused, by status: D1 cannot show them. */
+  refused: Partial<Record<EventStatus, number>>
+}
+
+export type Counts = Record<EventStatus | 'queue_depth' | 'dead_letters', number>
+
+export interface Difference {
+  where: string
+  what: string
+  expected: number
+  found: number
+}
+
+/** Where counters, rows and D1 do not agree. Under load D1 is behind for a moment, so ask again before you worry. */
+export function findDifferences(
+  shards: Recount[],
+  d1: Partial<Record<EventStatus, number>>,
+): Difference[] {
+  const inShards = shards.flatMap(({ shard, counters, rows }) => {
+    const names = Object.keys(rows) as (keyof Counts)[]
+    return names.map((what) => ({
+      where: shard,
+      what,
+      expected: rows[what],
+      found: counters[what],
+    }))
+  })
+  const inD1 = STATUSES.map((what) => {
+    const expected = shards.reduce(
+      (sum, { rows, refused }) => sum + rows[what] - (refused[what] ?? 0),
+      0,
+    )
+    return { where: 'D1', what, expected, found: d1[what] ?? 0 }
+  })
+  return [...inShards, ...inD1].filter(({ expected, found }) => expected !== found)
 }

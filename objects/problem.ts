@@ -21,34 +21,3 @@ export class HttpError extends Error {
     this.options = options
   }
 }
-
-const TITLES: Record<number, string> = {
-  400: 'Bad Request',
-  401: 'Unauthorized',
-  403: 'Forbidden',
-  404: 'Not Found',
-  405: 'Method Not Allowed',
-  409: 'Conflict',
-  413: 'Content Too Large',
-  415: 'Unsupported Media Type',
-  500: 'Internal Server Error',
-  503: 'Service Unavailable',
-}
-
-/** The error as `application/problem+json` (RFC 9457 §3). */
-export function problemResponse(error: HttpError, correlationId: string): Response {
-  const { status, code, message, options } = error
-  const body = {
-    type: 'about:blank',
-    title: TITLES[status],
-    status,
-    detail: message,
-    code,
-    ...options.members,
-    ...(options.errors && { errors: options.errors }),
-    correlation_id: correlationId,
-    timestamp: new Date().toISOString(),
-  }
-  const headers = { ...options.headers, 'Content-Type': 'application/problem+json' }
-  return new Response(JSON.stringify(body), { status, headers })
-}

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { NewEvent } from '../objects/event'
 import {
   bodiesOf,
@@ -8,6 +8,7 @@ import {
   encodeAccepted,
   type EventState,
   fold,
+  type JournalRow,
   MAX_STEP_CHARS,
   MAX_STEP_EVENTS,
 } from '../objects/journal'
@@ -24,18 +25,20 @@ const events = fc.uniqueArray(
   { selector: (event) => event.event_id },
 )
 
-const stateOf = (event: NewEvent, state: Partial<EventState> = {}): [string, EventState] => [
-  event.event_id,
-  {
-    event_id: event.event_id,
+const NO_CHANGE = { delete: false, clearDeadLetter: false, insert: null, update: null }
+
+function stateOf(event_id: string, state: Partial<EventState> = {}): EventState {
+  return {
+    event_id,
     status: 'pending',
     retry_count: 0,
+    nacks: 0,
     created_at: 5,
     updated_at: 5,
     correlation_id: 'c',
     ...state,
-  },
-]
+  }
+}
 
 test('gives back the bodies it was given', () => {
   fc.assert(
@@ -77,17 +80,17 @@ test('cuts a commit into rows within both bounds, in order, none of them empty',
   )
 })
 
-test('folds to one insert an event, in its present state, with the failed attempts counted', () => {
+describe('folding', () => {
   const event: NewEvent = { event_id: 'a', payload: '{"n":1}', metadata: null, correlation_id: 'c' }
-  const row = { seq: 5, accepted: 1, attempts: 3, ...encodeAccepted([event]) }
-  const change = {
-    seq: 6,
+  const accepted = { seq: 5, accepted: 1, attempts: 3, ...encodeAccepted([event]) }
+  const noted = (op: 'change' | 'redrive' | 'delete', seq = 6): JournalRow => ({
+    seq,
     accepted: 0,
     attempts: 0,
-    entries: [{ op: 'change' as const, event_id: 'a' }],
+    entries: [{ op, event_id: 'a' }],
     bodies: '',
-  }
-  const states = new Map([stateOf(event, { status: 'delivered', updated_at: 6 })])
+  })
+  const states = (state: Partial<EventState>) => new Map([['a', stateOf('a', state)]])
   const insert = {
     event_id: 'a',
     payload: '{"n":1}',
@@ -97,9 +100,44 @@ test('folds to one insert an event, in its present state, with the failed attemp
     updated_at: 9,
     retry_count: 3,
   }
-  expect(fold([row, change], states, 9)).toEqual({ inserts: [insert], updates: [] })
-  expect(fold([change], states, 9)).toEqual({ inserts: [], updates: [states.get('a')] })
-  expect(fold([change], new Map(), 9)).toEqual({ inserts: [], updates: [] })
+
+  test('makes one insert of an event, in its present state, with the failed attempts counted', () => {
+    const delivered = states({ status: 'delivered', updated_at: 6 })
+    const [change] = fold([accepted, noted('change')], delivered, 9)
+    expect(change).toMatchObject({ insert, delete: false, clearDeadLetter: false })
+    expect(fold([noted('change')], delivered, 9)).toEqual([
+      { ...NO_CHANGE, event_id: 'a', update: delivered.get('a') },
+    ])
+  })
+
+  test('makes a deletion of an event that is gone, whatever came before', () => {
+    expect(fold([accepted, noted('change'), noted('delete')], new Map(), 9)).toEqual([
+      { ...NO_CHANGE, event_id: 'a', delete: true, clearDeadLetter: true },
+    ])
+  })
+
+  test('takes only the later body of an id that was deleted and accepted again', () => {
+    const later = {
+      seq: 7,
+      accepted: 1,
+      attempts: 0,
+      ...encodeAccepted([{ ...event, payload: '{"n":2}' }]),
+    }
+    const [change] = fold([accepted, noted('delete'), later], states({ created_at: 7 }), 9)
+    expect(change).toMatchObject({ delete: true, insert: { payload: '{"n":2}', created_at: 7 } })
+    expect(fold([accepted], states({ created_at: 7 }), 9)).toEqual([
+      { ...NO_CHANGE, event_id: 'a' },
+    ])
+  })
+
+  test('withdraws the dead letter of a redriven event, unless it failed again', () => {
+    expect(fold([noted('redrive')], states({ status: 'pending' }), 9)[0]?.clearDeadLetter).toBe(
+      true,
+    )
+    expect(fold([noted('redrive')], states({ status: 'failed' }), 9)[0]?.clearDeadLetter).toBe(
+      false,
+    )
+  })
 })
 
 test('waits 1 s to 60 s, with full jitter under a ceiling that doubles', () => {

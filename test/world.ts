@@ -50,11 +50,11 @@ export interface Metrics {
   oldest_unstored_seconds: number
 }
 
-/** The real worker, with its D1, shards, alarms and assets in workerd, as `wrangler.jsonc` describes it. Its storage starts empty. */
+/** The real worker, with its D1, shards, alarms, queue and assets in workerd, as `wrangler.jsonc` describes it. Its storage starts empty. */
 export const test = base
-  // eslint-disable-next-line no-empty-pattern -- vitest reads a fixture's needs from its pattern
-  .extend('server', { scope: 'file' }, async ({}, { onCleanup }) => {
-    const server = createTestHarness({ workers: [{ configPath: 'wrangler.jsonc' }] })
+  .extend('vars', { scope: 'file' }, async (): Promise<Record<string, string>> => ({}))
+  .extend('server', { scope: 'file' }, async ({ vars }, { onCleanup }) => {
+    const server = createTestHarness({ workers: [{ configPath: 'wrangler.jsonc', vars }] })
     onCleanup(() => server.close())
     await server.listen()
     const { DB } = await server.getWorker<Env>().getEnv()
@@ -74,9 +74,50 @@ export type Inbox = Awaited<ReturnType<typeof inboxOf>>
 async function inboxOf(server: TestHarness) {
   const worker = server.getWorker<Env>()
   const { url } = await server.listen()
-  const { DB: db } = await worker.getEnv()
+  const env = await worker.getEnv()
+  const client = clientOf(url)
+  return {
+    ...client,
+    db: env.DB,
+    dlq: env.DLQ,
+    /** Rows of a query against one shard's own SQLite. */
+    shardRows: async (index: number, sql: string, ...bindings: unknown[]) => {
+      const storage = await worker.getDurableObjectStorage('SHARD', { name: `shard-${index}` })
+      return storage.exec(sql, ...bindings)
+    },
+    /** Makes D1 really unusable while `work` runs: its table is not there. */
+    async withoutD1<T>(work: () => Promise<T>): Promise<T> {
+      await env.DB.exec('ALTER TABLE events RENAME TO events_away')
+      try {
+        return await work()
+      } finally {
+        await env.DB.exec('ALTER TABLE events_away RENAME TO events')
+      }
+    },
+    /** The rows of D1's events table that a condition finds. */
+    rows: async (where = 'true') =>
+      (await env.DB.prepare(`SELECT * FROM events WHERE ${where}`).all<Row>()).results,
+    /** Counters, rows and D1 agree. */
+    async expectVerified() {
+      const { body } = await client.get<Metrics & { differences: unknown[] }>('/metrics?verify=1')
+      expect(body.data.differences).toEqual([])
+    },
+  }
+}
 
-  /** Sends a request with the development token; a `body` that is no string goes as JSON. */
+export interface Row {
+  event_id: string
+  status: string
+  retry_count: number
+  payload: string
+  metadata: string | null
+  created_at: string
+  updated_at: string
+}
+
+/** Speaks to a server with the development token. */
+export function clientOf(url: URL) {
+  /** A `body` that is no string goes as JSON. */
   async function call<Data = InboxEvent>(
     method: string,
     path: string,
@@ -104,20 +145,36 @@ async function inboxOf(server: TestHarness) {
   const metrics = async () => (await call<Metrics>('GET', '/metrics')).body.data
   return {
     url,
-    db,
     call,
     metrics,
     get: <Data = InboxEvent>(path: string) => call<Data>('GET', path),
+    /** Posts an event. */
     post: (body: unknown, headers?: Record<string, string>) =>
       call('POST', '/events', body, headers),
-    /** Rows of a query against one shard's own SQLite. */
-    shardRows: async (index: number, sql: string, ...bindings: unknown[]) => {
-      const storage = await worker.getDurableObjectStorage('SHARD', { name: `shard-${index}` })
-      return storage.exec(sql, ...bindings)
+    /** Posts an event with this id and an empty payload. */
+    postId: async (event_id: string) => {
+      const { status } = await call('POST', '/events', { event_id, payload: { event_id } })
+      expect(status).toBe(202)
+      return event_id
     },
-    /** Resolves once D1 has been told everything. */
+    ack: (id: string) => call('POST', `/inbox/${id}/ack`),
+    nack: (id: string, error?: string) =>
+      call('POST', `/inbox/${id}/nack`, error === undefined ? undefined : { error }),
+    retry: (id: string) => call('POST', `/inbox/${id}/retry`),
+    event: async (id: string) => (await call('GET', `/inbox/${id}`)).body.data,
+    deadLetters: async () => (await call<DeadLetter[]>('GET', '/dlq?limit=1000')).body.data,
+    /** Resolves once D1 has been told of every accepted event. */
     drained: () => expect.poll(async () => (await metrics()).queue_depth).toBe(0),
   }
+}
+
+export interface DeadLetter {
+  event_id: string
+  shard: string
+  reason: string
+  retry_count: number
+  correlation_id: string
+  failed_at: string
 }
 
 /** Runs `work` for 0 … count - 1, `concurrency` at a time. */

@@ -1,0 +1,56 @@
+import { eventToJson, isoTime, type StoredEvent } from './event'
+import type { HttpError } from './problem'
+
+/** Responses. */
+
+const TITLES: Record<number, string> = {
+  400: 'Bad Request',
+  401: 'Unauthorized',
+  403: 'Forbidden',
+  404: 'Not Found',
+  405: 'Method Not Allowed',
+  409: 'Conflict',
+  413: 'Content Too Large',
+  415: 'Unsupported Media Type',
+  500: 'Internal Server Error',
+  503: 'Service Unavailable',
+}
+
+/** The error as `application/problem+json` (RFC 9457 §3). */
+export function problemResponse(error: HttpError, correlationId: string): Response {
+  const { status, code, message, options } = error
+  const body = {
+    type: 'about:blank',
+    title: TITLES[status],
+    status,
+    detail: message,
+    code,
+    ...options.members,
+    ...(options.errors && { errors: options.errors }),
+    correlation_id: correlationId,
+    timestamp: new Date().toISOString(),
+  }
+  const headers = { ...options.headers, 'Content-Type': 'application/problem+json' }
+  return new Response(JSON.stringify(body), { status, headers })
+}
+
+export function eventResponse(event: StoredEvent): Response {
+  return jsonText(`{"data":${eventToJson(event)},${members({ timestamp: now() })}}`)
+}
+
+/** The members of `object` as JSON text, to stand beside members that are JSON text already. */
+export function members(object: Record<string, unknown>): string {
+  return JSON.stringify(object).slice(1, -1)
+}
+
+export function json(body: unknown, status = 200): Response {
+  return jsonText(JSON.stringify(body), status)
+}
+
+export function jsonText(text: string, status = 200): Response {
+  return new Response(text, { status, headers: { 'Content-Type': 'application/json' } })
+}
+
+export function now(): string {
+  return isoTime(Date.now())
+}

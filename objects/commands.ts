@@ -1,0 +1,84 @@
+import { EVENT_ID_RULE, isEventId } from './event'
+import { type Complaint, HttpError } from './problem'
+
+/** Bodies of the requests that change events. No I/O. */
+
+export const COMMAND_LIMITS = {
+  MAX_BYTES: 262_144,
+  MAX_IDS: 1_000,
+  MAX_REASON_LENGTH: 1_000,
+} as const
+
+/** Which dead letters to redrive: those named, those with a reason, or all. */
+export type Redrive = { event_ids: string[] } | { reason: string | null }
+
+/** `{"event_ids": [...]}`: 1 to 1,000 of them. Ids that could not exist are left in, to be answered one by one. */
+export function parseIds(text: string): string[] {
+  return eventIds(parseObject(text, ['event_ids']))
+}
+
+/** `{"error": "…"}` or nothing. @returns why the consumer could not process the event */
+export function parseNack(text: string): string | null {
+  const { error } = text.trim() === '' ? { error: undefined } : parseObject(text, ['error'])
+  if (error == null) return null
+  if (typeof error !== 'string')
+    throw invalid([{ pointer: '#/error', detail: 'must be a string that says what went wrong' }])
+  return error.slice(0, COMMAND_LIMITS.MAX_REASON_LENGTH).toWellFormed()
+}
+
+/** `{"event_ids": [...]}`, `{"reason": "…"}` or `{"all": true}`. */
+export function parseRedrive(text: string): Redrive {
+  const body = parseObject(text, ['event_ids', 'reason', 'all'])
+  if (Object.keys(body).length !== 1) {
+    throw invalid([
+      { pointer: '#', detail: 'must have exactly one of "event_ids", "reason" and "all"' },
+    ])
+  }
+  if ('event_ids' in body) return { event_ids: eventIds(body) }
+  if (body.all === true) return { reason: null }
+  if (typeof body.reason === 'string') return { reason: body.reason }
+  throw invalid([
+    'all' in body
+      ? { pointer: '#/all', detail: 'must be true' }
+      : { pointer: '#/reason', detail: 'must be a string' },
+  ])
+}
+
+function eventIds({ event_ids }: Record<string, unknown>): string[] {
+  const complaint = (detail: string) => invalid([{ pointer: '#/event_ids', detail }])
+  if (!Array.isArray(event_ids)) throw complaint('must be an array of event ids')
+  if (event_ids.length === 0) throw complaint('must name at least one event')
+  if (event_ids.length > COMMAND_LIMITS.MAX_IDS)
+    throw complaint(`must name at most ${COMMAND_LIMITS.MAX_IDS} events`)
+  const wrong = event_ids.flatMap((id, index) =>
+    isEventId(id) ? [] : [{ pointer: `#/event_ids/${index}`, detail: EVENT_ID_RULE }],
+  )
+  if (wrong.length > 0) throw invalid(wrong)
+  return event_ids
+}
+
+function parseObject(text: string, known: string[]): Record<string, unknown> {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    throw new HttpError(400, 'INVALID_JSON', 'The body is not valid JSON.')
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw invalid([{ pointer: '#', detail: 'must be a JSON object' }])
+  const unknown = Object.keys(value).filter((name) => !known.includes(name))
+  if (unknown.length > 0)
+    throw invalid([{ pointer: '#', detail: `has unknown members; known are ${known.join(', ')}` }])
+  return { ...value }
+}
+
+function invalid(errors: Complaint[]): HttpError {
+  const [first] = errors
+  const where = first && 'pointer' in first ? first.pointer.slice(2) || 'the body' : 'the body'
+  return new HttpError(
+    400,
+    'INVALID_BODY',
+    `The body is not valid: ${where} ${first?.detail ?? ''}.`,
+    { errors },
+  )
+}

@@ -1,0 +1,50 @@
+import { D1_TIMEOUT_MS } from './d1-writer'
+import type { StoredEvent } from './event'
+import { log } from './log'
+import { HttpError } from './problem'
+import { withTimeout } from './retry'
+
+type EventRow = Omit<StoredEvent, 'created_at' | 'updated_at'> & {
+  created_at: string
+  updated_at: string
+}
+
+/** Events a query finds in D1. @throws HttpError 503 when D1 does not answer */
+export async function readEvents(
+  db: D1Database,
+  sql: string,
+  bindings: (string | number)[],
+): Promise<StoredEvent[]> {
+  const rows = await readRows<EventRow>(db, sql, bindings)
+  return rows.map((row) => ({
+    ...row,
+    created_at: Date.parse(row.created_at),
+    updated_at: Date.parse(row.updated_at),
+  }))
+}
+
+/** Rows a query finds in D1. @throws HttpError 503 when D1 does not answer */
+export async function readRows<Row>(
+  db: D1Database,
+  sql: string,
+  bindings: (string | number)[],
+): Promise<Row[]> {
+  try {
+    const { results } = await withTimeout(
+      db
+        .prepare(sql)
+        .bind(...bindings)
+        .all<Row>(),
+      D1_TIMEOUT_MS,
+    )
+    return results
+  } catch (error) {
+    log('error', 'D1 did not answer a query', { error: String(error) })
+    throw new HttpError(
+      503,
+      'UNAVAILABLE',
+      'The database does not answer. Events are still accepted; try again.',
+      { headers: { 'Retry-After': '2' } },
+    )
+  }
+}

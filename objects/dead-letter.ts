@@ -1,0 +1,71 @@
+import { isoTime } from './event'
+import type { EventBody, EventState } from './journal'
+import type { DeadLetter } from './shard-store'
+
+/** The queue takes 128 KB a message; what it adds of its own counts too. */
+const MAX_MESSAGE_BYTES = 100_000
+/** The queue takes 256 KB and 100 messages at once. */
+const MAX_BATCH_BYTES = 240_000
+const MAX_BATCH_MESSAGES = 100
+
+/** A dead letter as the queue carries it, beside its payload and metadata, or `payload_omitted`. */
+export interface DeadLetterMessage {
+  event_id: string
+  shard: string
+  reason: string
+  retry_count: number
+  correlation_id: string
+  /** ISO 8601. */
+  failed_at: string
+}
+
+/** Which failure of which event; `failed_at` is milliseconds since 1970. */
+export interface RecordedLetter {
+  event_id: string
+  failed_at: number
+}
+
+/** The message as JSON text, at most MAX_MESSAGE_BYTES: payload and metadata stand in it as they were sent, or are left out when they do not fit. */
+export function deadLetterMessage(
+  shard: string,
+  state: EventState,
+  letter: DeadLetter,
+  body: EventBody | null,
+): string {
+  const { event_id, retry_count, correlation_id } = state
+  const fields: DeadLetterMessage = {
+    event_id,
+    shard,
+    reason: letter.reason,
+    retry_count,
+    correlation_id,
+    failed_at: isoTime(letter.failed_at),
+  }
+  const start = JSON.stringify(fields).slice(0, -1)
+  const whole = body && `${start},"payload":${body.payload},"metadata":${body.metadata ?? 'null'}}`
+  return whole && byteLength(whole) <= MAX_MESSAGE_BYTES
+    ? whole
+    : `${start},"payload_omitted":true}`
+}
+
+/** Messages in their order, in batches the queue takes. */
+export function deadLetterBatches(messages: string[]): { body: string; contentType: 'text' }[][] {
+  const batches: { body: string; contentType: 'text' }[][] = []
+  let room = 0
+  for (const body of messages) {
+    const size = byteLength(body)
+    const batch = batches.at(-1)
+    if (batch && batch.length < MAX_BATCH_MESSAGES && size <= room)
+      batch.push({ body, contentType: 'text' })
+    else {
+      batches.push([{ body, contentType: 'text' }])
+      room = MAX_BATCH_BYTES
+    }
+    room -= size
+  }
+  return batches
+}
+
+function byteLength(text: string): number {
+  return new TextEncoder().encode(text).byteLength
+}

@@ -1,0 +1,49 @@
+import type { EventStatus } from './event'
+import type { EventState } from './journal'
+
+/** What can be done to an event; `refuse` is D1 refusing to store it for the last time. */
+export type Verb = 'ack' | 'nack' | 'retry' | 'refuse'
+
+/** What each verb makes of each status. What is missing is not allowed. */
+const TRANSITIONS: Record<Verb, Partial<Record<EventStatus, EventStatus>>> = {
+  ack: { pending: 'delivered' },
+  // Until its retries are used up; see below.
+  nack: { pending: 'pending' },
+  retry: { failed: 'pending' },
+  refuse: { pending: 'failed' },
+}
+
+/** The statuses a verb may be applied to. */
+export function allowedFrom(verb: Verb): string[] {
+  return Object.keys(TRANSITIONS[verb])
+}
+
+/**
+ * The event's state after `verb`, or null when its present status does not allow it.
+ * The nack that brings the nacks since the last retry to `nacksAllowed` fails the event.
+ */
+export function transition(
+  verb: Verb,
+  state: EventState,
+  at: number,
+  nacksAllowed: number,
+): EventState | null {
+  const status = TRANSITIONS[verb][state.status]
+  if (!status) return null
+  const moved = { ...state, status, updated_at: at }
+  if (verb === 'retry') return { ...moved, nacks: 0, retry_count: state.retry_count + 1 }
+  if (verb !== 'nack') return moved
+  const nacks = state.nacks + 1
+  return {
+    ...moved,
+    nacks,
+    retry_count: state.retry_count + 1,
+    status: nacks >= nacksAllowed ? 'failed' : 'pending',
+  }
+}
+
+/** The MAX_RETRIES variable; 3 unless it is a whole number of at least 1. */
+export function maxRetries({ MAX_RETRIES }: { MAX_RETRIES: string }): number {
+  const value = Number(MAX_RETRIES)
+  return Number.isInteger(value) && value >= 1 ? value : 3
+}

@@ -1,0 +1,391 @@
+import type { EventStatus, NewEvent } from './event'
+import {
+  bodiesOf,
+  encodeAccepted,
+  type EventBody,
+  type EventState,
+  type JournalEntry,
+  type JournalRow,
+  MAX_STEP_CHARS,
+  MAX_STEP_EVENTS,
+} from './journal'
+import { MINUTE_MS, type MinuteCounts, type Recount, type ShardMetrics } from './metrics'
+import { MIGRATIONS } from './shard-tables'
+
+const MINUTES_KEPT = 61
+
+/** How far counters move. */
+export type CountChanges = Partial<Record<EventStatus | 'queue_depth', number>>
+
+export interface Parked {
+  event_id: string
+  body: EventBody | null
+  attempts: number
+  retry_at: number | null
+  reason: string
+}
+
+export interface DeadLetter {
+  event_id: string
+  reason: string
+  failed_at: number
+}
+
+/** Moves one event from a status to another in `changes`. */
+export function addMove(changes: CountChanges, from: EventStatus, to: EventStatus): void {
+  changes[from] = (changes[from] ?? 0) - 1
+  changes[to] = (changes[to] ?? 0) + 1
+}
+
+/** A shard's SQLite: its tables and every statement on them. Synchronous; what belongs together is put into one transaction by the caller. */
+export class ShardStore {
+  readonly #sql: SqlStorage
+  /** Rises with every commit and every write to D1, also when the wall clock does not. Milliseconds since 1970. */
+  #clock: number
+
+  constructor(storage: DurableObjectStorage) {
+    this.#sql = storage.sql
+    this.#sql.exec('CREATE TABLE IF NOT EXISTS migrations (version INTEGER PRIMARY KEY NOT NULL)')
+    const done = this.#number('SELECT count(*) FROM migrations')
+    for (const [version, statements] of MIGRATIONS.entries()) {
+      if (version < done) continue
+      storage.transactionSync(() => {
+        this.#sql.exec(statements)
+        this.#sql.exec('INSERT INTO migrations (version) VALUES (?)', version)
+      })
+    }
+    this.#clock = this.#number('SELECT clock FROM counters')
+  }
+
+  /** Strictly rising, so that it orders commits and writes even when the wall clock stands still or jumps back. `count` keeps it. */
+  tick(): number {
+    return (this.#clock = Math.max(Date.now(), this.#clock + 1))
+  }
+
+  // Events
+
+  states(ids: string[]): Map<string, EventState> {
+    const rows = this.#rows<EventState>(
+      'SELECT events.* FROM json_each(?) AS wanted JOIN events ON events.event_id = wanted.value',
+      JSON.stringify(ids),
+    )
+    return new Map(rows.map((row) => [row.event_id, row]))
+  }
+
+  /** Inserts new events and the journal row that carries their bodies. @returns their `created_at` */
+  insert(events: NewEvent[]): number {
+    const seq = this.tick()
+    this.#sql.exec(
+      `INSERT INTO events (event_id, correlation_id, created_at, updated_at)
+       SELECT value ->> 0, value ->> 1, ?2, ?2 FROM json_each(?1)`,
+      JSON.stringify(events.map((event) => [event.event_id, event.correlation_id])),
+      seq,
+    )
+    const { entries, bodies } = encodeAccepted(events)
+    this.#journal(seq, events.length, entries, bodies)
+    return seq
+  }
+
+  update(states: EventState[]): void {
+    this.#sql.exec(
+      `UPDATE events SET status = new.value ->> 1, retry_count = new.value ->> 2, nacks = new.value ->> 3, updated_at = new.value ->> 4
+       FROM json_each(?) AS new WHERE events.event_id = new.value ->> 0`,
+      JSON.stringify(
+        states.map((state) => [
+          state.event_id,
+          state.status,
+          state.retry_count,
+          state.nacks,
+          state.updated_at,
+        ]),
+      ),
+    )
+  }
+
+  /** Removes events and all that is kept of them beside the journal. */
+  delete(ids: string[]): void {
+    for (const table of ['events', 'parked', 'dead_letters']) {
+      this.#sql.exec(
+        `DELETE FROM ${table} WHERE event_id IN (SELECT value FROM json_each(?))`,
+        JSON.stringify(ids),
+      )
+    }
+  }
+
+  // The journal
+
+  /** Journals that D1 must be told of these events; their present state is read when it is told. */
+  note(op: 'change' | 'redrive' | 'delete', ids: string[]): void {
+    this.#journal(
+      this.tick(),
+      0,
+      ids.map((event_id) => ({ op, event_id })),
+      '',
+    )
+  }
+
+  hasJournal(): boolean {
+    return this.#sql.exec('SELECT 1 FROM journal LIMIT 1').toArray().length > 0
+  }
+
+  journalEnd(): number {
+    return this.#number('SELECT coalesce(max(seq), 0) FROM journal')
+  }
+
+  /** What is left of the journal up to `end`. */
+  left(end: number): { commits: number; events: number } {
+    const sql =
+      'SELECT count(*) AS commits, coalesce(sum(accepted), 0) AS events FROM journal WHERE seq <= ?'
+    return this.#rows<{ commits: number; events: number }>(sql, end)[0] ?? { commits: 0, events: 0 }
+  }
+
+  journalRow(seq: number): JournalRow | undefined {
+    return this.#journalRows('WHERE seq = ?', seq).next().value ?? undefined
+  }
+
+  /** The oldest journal rows, as many as one write to D1 may carry. */
+  nextStep(): JournalRow[] {
+    const rows: JournalRow[] = []
+    let entries = 0
+    let chars = 0
+    for (const row of this.#journalRows('ORDER BY seq')) {
+      entries += row.entries.length
+      chars += row.bodies.length
+      if (rows.length > 0 && (entries > MAX_STEP_EVENTS || chars > MAX_STEP_CHARS)) break
+      rows.push(row)
+    }
+    return rows
+  }
+
+  /** Counts one more failed attempt to tell D1 of the rows up to `end`. */
+  attemptFailed(end: number): void {
+    this.#sql.exec('UPDATE journal SET attempts = attempts + 1 WHERE seq <= ?', end)
+  }
+
+  /** By the range that was sent: later rows may have come in meanwhile. */
+  deleteJournal(end: number): void {
+    this.#sql.exec('DELETE FROM journal WHERE seq <= ?', end)
+  }
+
+  // Parked events
+
+  park({ event_id, body, attempts, retry_at, reason }: Parked): void {
+    const values = [
+      event_id,
+      body?.payload ?? null,
+      body?.metadata ?? null,
+      attempts,
+      retry_at,
+      reason,
+    ]
+    this.#sql.exec(
+      'INSERT OR REPLACE INTO parked (event_id, payload, metadata, attempts, retry_at, reason) VALUES (?, ?, ?, ?, ?, ?)',
+      ...values,
+    )
+  }
+
+  /** @returns whether it was parked */
+  unpark(eventId: string): boolean {
+    return (
+      this.#rows('DELETE FROM parked WHERE event_id = ? RETURNING event_id', eventId).length > 0
+    )
+  }
+
+  parked(eventId: string): Parked | undefined {
+    return this.#parked('WHERE event_id = ?', eventId)
+  }
+
+  /** The parked event that is to be tried next, and when. */
+  nextParked(): Parked | undefined {
+    return this.#parked('WHERE retry_at IS NOT NULL ORDER BY retry_at LIMIT 1')
+  }
+
+  /** Has those that were given up tried again. @returns how many there were */
+  resumeParked(ids: string[], at: number): number {
+    const sql = `UPDATE parked SET attempts = 0, retry_at = ? WHERE retry_at IS NULL AND event_id IN (SELECT value FROM json_each(?)) RETURNING 1`
+    return this.#rows(sql, at, JSON.stringify(ids)).length
+  }
+
+  /** How many of these events wait in `parked` to be stored for the first time. */
+  countWaiting(ids: string[]): number {
+    const sql = `SELECT count(*) FROM parked WHERE retry_at IS NOT NULL AND payload IS NOT NULL AND event_id IN (SELECT value FROM json_each(?))`
+    return this.#number(sql, JSON.stringify(ids))
+  }
+
+  /** How many events D1 refuses to hold. */
+  countRefused(): number {
+    return this.#number('SELECT count(*) FROM parked WHERE payload IS NOT NULL')
+  }
+
+  /** The body of an event that D1 has not got. */
+  heldBody({ event_id, created_at }: EventState): EventBody | null {
+    const row = this.journalRow(created_at)
+    return (row && bodiesOf(row).get(event_id)) ?? this.parked(event_id)?.body ?? null
+  }
+
+  // Dead letters
+
+  addDeadLetters(letters: DeadLetter[]): void {
+    this.#sql.exec(
+      `INSERT OR REPLACE INTO dead_letters (event_id, reason, failed_at)
+       SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?)`,
+      JSON.stringify(letters.map((letter) => [letter.event_id, letter.reason, letter.failed_at])),
+    )
+  }
+
+  deleteDeadLetters(ids: string[]): void {
+    this.#sql.exec(
+      'DELETE FROM dead_letters WHERE event_id IN (SELECT value FROM json_each(?))',
+      JSON.stringify(ids),
+    )
+  }
+
+  /** Ids of dead letters, all or those with this reason, at most `limit`. */
+  deadLetterIds(reason: string | null, limit: number): string[] {
+    const sql = 'SELECT event_id FROM dead_letters WHERE ?1 IS NULL OR reason = ?1 LIMIT ?2'
+    return this.#rows<{ event_id: string }>(sql, reason, limit).map((row) => row.event_id)
+  }
+
+  unsentDeadLetters(limit: number): DeadLetter[] {
+    return this.#rows<DeadLetter>(
+      'SELECT event_id, reason, failed_at FROM dead_letters WHERE sent_at IS NULL LIMIT ?',
+      limit,
+    )
+  }
+
+  markSent(letters: DeadLetter[], at: number): void {
+    for (const { event_id, failed_at } of letters) {
+      this.#sql.exec(
+        'UPDATE dead_letters SET sent_at = ? WHERE event_id = ? AND failed_at = ?',
+        at,
+        event_id,
+        failed_at,
+      )
+    }
+  }
+
+  /** Notes that D1 has the dead letter. @returns false when it is none any more */
+  markRecorded(eventId: string, failedAt: number): boolean {
+    const sql =
+      'UPDATE dead_letters SET recorded = 1 WHERE event_id = ? AND failed_at = ? RETURNING event_id'
+    return this.#rows(sql, eventId, failedAt).length > 0
+  }
+
+  /** Has those sent again that the queue took before `sentBefore` and D1 never got. */
+  resendUnrecorded(sentBefore: number): void {
+    this.#sql.exec(
+      'UPDATE dead_letters SET sent_at = NULL WHERE recorded = 0 AND sent_at < ?',
+      sentBefore,
+    )
+  }
+
+  // Counters
+
+  /** Moves the counters and keeps the clock; belongs into the transaction of what it counts. */
+  count(changes: CountChanges): void {
+    const { pending = 0, delivered = 0, failed = 0, queue_depth = 0 } = changes
+    this.#sql.exec(
+      `UPDATE counters SET clock = ?, pending = pending + ?, delivered = delivered + ?, failed = failed + ?, queue_depth = queue_depth + ?`,
+      this.#clock,
+      pending,
+      delivered,
+      failed,
+      queue_depth,
+    )
+  }
+
+  countMinute(what: 'accepted' | 'stored' | 'delivered' | 'failed', count: number): void {
+    if (count === 0) return
+    const minute = Math.floor(Date.now() / MINUTE_MS)
+    this.#sql.exec(
+      `INSERT INTO minutes (minute, ${what}) VALUES (?1, ?2) ON CONFLICT (minute) DO UPDATE SET ${what} = ${what} + ?2`,
+      minute,
+      count,
+    )
+    this.#sql.exec('DELETE FROM minutes WHERE minute <= ?', minute - MINUTES_KEPT)
+  }
+
+  processedAt(at: number): void {
+    this.#sql.exec('UPDATE counters SET last_processed_at = ?', at)
+  }
+
+  metrics(): ShardMetrics {
+    const [counters] = this.#rows<Omit<ShardMetrics, 'minutes'>>(
+      `SELECT pending, delivered, failed, queue_depth, last_processed_at, (
+         SELECT min(since) FROM (
+           SELECT min(seq) AS since FROM journal UNION ALL
+           SELECT min(events.created_at) FROM parked JOIN events USING (event_id) WHERE retry_at IS NOT NULL)
+       ) AS oldest_unstored_at FROM counters`,
+    )
+    if (!counters) throw new Error('the counters are missing')
+    const since = Math.floor(Date.now() / MINUTE_MS) - MINUTES_KEPT
+    return {
+      ...counters,
+      minutes: this.#rows<MinuteCounts>(
+        'SELECT * FROM minutes WHERE minute > ? ORDER BY minute',
+        since,
+      ),
+    }
+  }
+
+  /** Counts the rows themselves: reads every one of them. */
+  recount(shard: string): Recount {
+    const byStatus = (sql: string) => {
+      const counts = { pending: 0, delivered: 0, failed: 0 }
+      for (const { status, count } of this.#rows<{ status: EventStatus; count: number }>(sql))
+        counts[status] = count
+      return counts
+    }
+    const { pending, delivered, failed, queue_depth } = this.metrics()
+    return {
+      shard,
+      counters: { pending, delivered, failed, queue_depth, dead_letters: failed },
+      rows: {
+        ...byStatus('SELECT status, count(*) AS count FROM events GROUP BY status'),
+        queue_depth: this.#number(
+          `SELECT (SELECT coalesce(sum(accepted), 0) FROM journal) + (SELECT count(*) FROM parked WHERE retry_at IS NOT NULL AND payload IS NOT NULL)`,
+        ),
+        dead_letters: this.#number('SELECT count(*) FROM dead_letters'),
+      },
+      refused: byStatus(
+        `SELECT status, count(*) AS count FROM parked JOIN events USING (event_id) WHERE payload IS NOT NULL GROUP BY status`,
+      ),
+    }
+  }
+
+  #journal(seq: number, accepted: number, entries: JournalEntry[], bodies: string): void {
+    const values = [seq, accepted, JSON.stringify(entries), bodies]
+    this.#sql.exec(
+      'INSERT INTO journal (seq, accepted, entries, bodies) VALUES (?, ?, ?, ?)',
+      ...values,
+    )
+  }
+
+  *#journalRows(clause: string, ...bindings: number[]): Generator<JournalRow> {
+    type Row = Omit<JournalRow, 'entries'> & { entries: string }
+    for (const row of this.#sql.exec<Row>(`SELECT * FROM journal ${clause}`, ...bindings)) {
+      yield { ...row, entries: JSON.parse(row.entries) }
+    }
+  }
+
+  #parked(clause: string, ...bindings: string[]): Parked | undefined {
+    type Row = Omit<Parked, 'body'> & { payload: string | null; metadata: string | null }
+    const [row] = this.#rows<Row>(`SELECT * FROM parked ${clause}`, ...bindings)
+    if (!row) return undefined
+    const { payload, metadata, ...fields } = row
+    return { ...fields, body: payload === null ? null : { payload, metadata } }
+  }
+
+  #rows<Row extends object>(sql: string, ...bindings: (string | number | null)[]): Row[] {
+    return this.#sql.exec<Row & Record<string, SqlStorageValue>>(sql, ...bindings).toArray()
+  }
+
+  #number(sql: string, ...bindings: string[]): number {
+    return Number(
+      this.#sql
+        .exec(sql, ...bindings)
+        .raw()
+        .next().value?.[0],
+    )
+  }
+}

@@ -1,0 +1,50 @@
+/** The shard's tables. Append only: a shard runs the entries it has not run yet. */
+export const MIGRATIONS = [
+  `CREATE TABLE events (
+     event_id TEXT PRIMARY KEY NOT NULL,
+     status TEXT NOT NULL DEFAULT 'pending' CHECK (status IN ('pending', 'delivered', 'failed')),
+     retry_count INTEGER NOT NULL DEFAULT 0,
+     created_at INTEGER NOT NULL, -- also the journal row that carried the body
+     updated_at INTEGER NOT NULL,
+     correlation_id TEXT NOT NULL
+   ) WITHOUT ROWID;
+   CREATE TABLE journal (
+     seq INTEGER PRIMARY KEY NOT NULL,
+     accepted INTEGER NOT NULL,
+     attempts INTEGER NOT NULL DEFAULT 0,
+     entries TEXT NOT NULL,
+     bodies TEXT NOT NULL
+   );
+   CREATE TABLE counters (
+     clock INTEGER NOT NULL,
+     pending INTEGER NOT NULL DEFAULT 0,
+     delivered INTEGER NOT NULL DEFAULT 0,
+     failed INTEGER NOT NULL DEFAULT 0,
+     queue_depth INTEGER NOT NULL DEFAULT 0,
+     last_processed_at INTEGER
+   );
+   INSERT INTO counters (clock) VALUES (0);
+   CREATE TABLE minutes (
+     minute INTEGER PRIMARY KEY NOT NULL,
+     accepted INTEGER NOT NULL DEFAULT 0,
+     stored INTEGER NOT NULL DEFAULT 0,
+     delivered INTEGER NOT NULL DEFAULT 0,
+     failed INTEGER NOT NULL DEFAULT 0
+   );`,
+  `ALTER TABLE events ADD COLUMN nacks INTEGER NOT NULL DEFAULT 0;
+   CREATE TABLE parked ( -- what D1 refused: tried again alone, so that it blocks no other
+     event_id TEXT PRIMARY KEY NOT NULL,
+     payload TEXT, -- NULL: D1 has the event, and refused a change of it
+     metadata TEXT,
+     attempts INTEGER NOT NULL,
+     retry_at INTEGER, -- NULL: given up until it is redriven
+     reason TEXT NOT NULL
+   );
+   CREATE TABLE dead_letters ( -- one row a failed event
+     event_id TEXT PRIMARY KEY NOT NULL,
+     reason TEXT NOT NULL,
+     failed_at INTEGER NOT NULL,
+     sent_at INTEGER, -- when the queue took it
+     recorded INTEGER NOT NULL DEFAULT 0 -- whether D1 has it
+   ) WITHOUT ROWID;`,
+]

@@ -1,0 +1,55 @@
+import type { EventShard } from './event-shard'
+import { log } from './log'
+import { HttpError } from './problem'
+
+type Shard = DurableObjectStub<EventShard>
+
+/** The shard that owns the event: FNV-1a of its id, so that equal ids always meet. */
+export function shardOf(env: Env, eventId: string): Shard {
+  return shardNamed(env, shardName(env, eventId))
+}
+
+export function allShards(env: Env): Shard[] {
+  return Array.from({ length: shardCount(env) }, (_, index) => shardNamed(env, `shard-${index}`))
+}
+
+export function shardNamed(env: Env, name: string): Shard {
+  return env.SHARD.getByName(name)
+}
+
+/** Asks each shard once for all of its ids. @returns one result an id, in the order of `ids` */
+export async function askByShard<T>(
+  env: Env,
+  ids: string[],
+  ask: (shard: Shard, own: string[]) => Promise<T[]>,
+): Promise<T[]> {
+  const results: T[] = []
+  const groups = Map.groupBy(ids.keys(), (index) => shardName(env, ids[index] ?? ''))
+  const asked = [...groups].map(async ([name, indexes]) => {
+    const own = await ask(
+      shardNamed(env, name),
+      indexes.map((index) => ids[index] ?? ''),
+    )
+    for (const [at, result] of own.entries()) results[indexes[at] ?? 0] = result
+  })
+  await Promise.all(asked)
+  return results
+}
+
+function shardName(env: Env, eventId: string): string {
+  let hash = 0x811c9dc5
+  for (let at = 0; at < eventId.length; at++)
+    hash = Math.imul(hash ^ eventId.charCodeAt(at), 0x01000193)
+  return `shard-${(hash >>> 0) % shardCount(env)}`
+}
+
+function shardCount(env: Env): number {
+  const count = Number(env.SHARD_COUNT)
+  if (Number.isInteger(count) && count >= 1 && count <= 256) return count
+  log('error', 'SHARD_COUNT is not a whole number from 1 to 256')
+  throw new HttpError(
+    503,
+    'NOT_CONFIGURED',
+    'The service is not configured correctly. Its log says why.',
+  )
+}

@@ -1,0 +1,109 @@
+import { expect, onTestFinished, vi } from 'vitest'
+import { writeToD1 } from '../objects/d1-writer'
+import { type D1Change, type EventState, MAX_STEP_CHARS } from '../objects/journal'
+import { test } from './world'
+
+const NO_CHANGE = { delete: false, clearDeadLetter: false, insert: null, update: null }
+
+const insertOf = (event_id: string, payload = '{}', created_at = 1): D1Change => ({
+  ...NO_CHANGE,
+  event_id,
+  insert: {
+    event_id,
+    payload,
+    metadata: null,
+    status: 'pending',
+    created_at,
+    updated_at: 2,
+    retry_count: 0,
+  },
+})
+const updateOf = (event_id: string, state: Partial<EventState>): D1Change => ({
+  ...NO_CHANGE,
+  event_id,
+  update: {
+    event_id,
+    status: 'pending',
+    retry_count: 0,
+    nacks: 0,
+    created_at: 1,
+    updated_at: 3,
+    correlation_id: 'c',
+    ...state,
+  },
+})
+const deleteOf = (event_id: string): D1Change => ({ ...NO_CHANGE, event_id, delete: true })
+
+test('an update that lands after a newer one changes nothing', async ({ inbox }) => {
+  await writeToD1(inbox.db, { shard: 's', tick: 10 }, [insertOf('updated')])
+  await writeToD1(inbox.db, { shard: 's', tick: 12 }, [
+    updateOf('updated', { status: 'delivered', updated_at: 12 }),
+  ])
+  const late = writeToD1(inbox.db, { shard: 's', tick: 11 }, [
+    updateOf('updated', { status: 'failed', retry_count: 9 }),
+  ])
+  await expect(late).rejects.toThrow('newer write')
+  expect(await inbox.rows("event_id = 'updated'")).toMatchObject([
+    { status: 'delivered', retry_count: 0 },
+  ])
+})
+
+test('an insert that lands after the event was deleted does not bring it back, whether small or large', async ({
+  inbox,
+}) => {
+  for (const payload of ['{}', JSON.stringify('x'.repeat(MAX_STEP_CHARS))]) {
+    await writeToD1(inbox.db, { shard: payload, tick: 10 }, [insertOf('undead', payload)])
+    await writeToD1(inbox.db, { shard: payload, tick: 12 }, [deleteOf('undead')])
+    await expect(
+      writeToD1(inbox.db, { shard: payload, tick: 11 }, [insertOf('undead', payload)]),
+    ).rejects.toThrow('newer write')
+    expect(await inbox.rows("event_id = 'undead'")).toEqual([])
+  }
+})
+
+test('a deletion that lands after the id was accepted again leaves the new event', async ({
+  inbox,
+}) => {
+  await writeToD1(inbox.db, { shard: 'd', tick: 12 }, [insertOf('again')])
+  await expect(writeToD1(inbox.db, { shard: 'd', tick: 11 }, [deleteOf('again')])).rejects.toThrow(
+    'newer write',
+  )
+  expect(await inbox.rows("event_id = 'again'")).toHaveLength(1)
+})
+
+test('other shards’ writes have an order of their own', async ({ inbox }) => {
+  await writeToD1(inbox.db, { shard: 'ahead', tick: 1_000 }, [insertOf('ahead')])
+  await writeToD1(inbox.db, { shard: 'behind', tick: 1 }, [insertOf('behind')])
+  expect(await inbox.rows("event_id IN ('ahead', 'behind')")).toHaveLength(2)
+})
+
+test('a write whose answer was lost can be repeated; another event under its id cannot take its place', async ({
+  inbox,
+}) => {
+  const changes = [insertOf('repeated', '{"n":1}'), insertOf('beside')]
+  await writeToD1(inbox.db, { shard: 'r', tick: 1 }, changes)
+  await writeToD1(inbox.db, { shard: 'r', tick: 2 }, changes)
+  await expect(
+    writeToD1(inbox.db, { shard: 'r', tick: 3 }, [insertOf('repeated', '{"n":2}', 99)]),
+  ).rejects.toThrow('UNIQUE constraint failed: events.event_id')
+  expect(await inbox.rows("event_id = 'repeated'")).toMatchObject([{ payload: '{"n":1}' }])
+})
+
+test('a D1 that never answers is given up after 10 seconds', async () => {
+  // Locally D1 shares a process with its callers and cannot be made to hang alone: this stands for the silence, not for D1.
+  const statement = { bind: () => statement }
+  const silent = {
+    prepare: () => statement,
+    batch: () => new Promise(() => {}),
+  } as unknown as D1Database
+  vi.useFakeTimers()
+  onTestFinished(() => void vi.useRealTimers())
+  let outcome = 'waiting'
+  void writeToD1(silent, { shard: 'h', tick: 1 }, [deleteOf('hung')]).catch(
+    (error) => (outcome = String(error)),
+  )
+  await vi.advanceTimersByTimeAsync(9_999)
+  expect(outcome).toBe('waiting')
+  await vi.advanceTimersByTimeAsync(1)
+  expect(outcome).toContain('no answer within 10000 ms')
+})

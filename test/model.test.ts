@@ -1,0 +1,281 @@
+import fc from 'fast-check'
+import { expect, test as plain } from 'vitest'
+import {
+  type D1Change,
+  encodeAccepted,
+  type EventState,
+  fold,
+  type JournalRow,
+} from '../objects/journal'
+import { transition } from '../objects/lifecycle'
+import { test as base } from './world'
+
+const test = base.override('vars', { SHARD_COUNT: '1' })
+
+const MAX_RETRIES = 3
+const IDS = ['a', 'b', 'c']
+
+type Verb = 'accept' | 'ack' | 'nack' | 'retry' | 'delete'
+/** Of a write: `is lost` and `crash` let it land; after a crash nobody has counted the attempt. */
+type Answer = 'arrives' | 'is lost' | 'fails' | 'crash'
+type Command =
+  | { kind: Verb; id: string }
+  | { kind: 'drain'; answer: Answer }
+  /** An earlier write arrives once more, or only now. */
+  | { kind: 'late'; which: number }
+
+/** What an inbox is, in its simplest form: the reference that everything else is held against. */
+class Model {
+  events = new Map<string, { n: number; status: string; nacks: number }>()
+  #count = 0
+
+  /** @returns whether the verb is allowed */
+  apply(verb: Verb, id: string): boolean {
+    const event = this.events.get(id)
+    if (verb === 'accept') {
+      if (!event) this.events.set(id, { n: ++this.#count, status: 'pending', nacks: 0 })
+      return !event
+    }
+    if (verb === 'delete') return this.events.delete(id)
+    if (!event || event.status !== (verb === 'retry' ? 'failed' : 'pending')) return false
+    event.nacks = verb === 'nack' ? event.nacks + 1 : 0
+    if (verb === 'ack') event.status = 'delivered'
+    else event.status = event.nacks >= MAX_RETRIES ? 'failed' : 'pending'
+    return true
+  }
+
+  /** Event by id: which of the accepted ones it is, and its status. */
+  view() {
+    return Object.fromEntries([...this.events].map(([id, { n, status }]) => [id, { n, status }]))
+  }
+}
+
+const verb = fc.record({
+  kind: fc.constantFrom<Verb>('accept', 'accept', 'ack', 'nack', 'nack', 'retry', 'delete'),
+  id: fc.constantFrom(...IDS),
+})
+const drain = fc.record({
+  kind: fc.constant('drain' as const),
+  answer: fc.constantFrom<Answer>('arrives', 'is lost', 'fails', 'crash'),
+})
+const late = fc.record({ kind: fc.constant('late' as const), which: fc.nat() })
+const commands = fc.array<Command>(
+  fc.oneof(
+    { weight: 6, arbitrary: verb },
+    { weight: 2, arbitrary: drain },
+    { weight: 1, arbitrary: late },
+  ),
+  { minLength: 5, maxLength: 60 },
+)
+
+/** The shard's and D1's sides of the pure functions: a map each, a list for the journal, and the fence. */
+function simulation() {
+  let clock = 0
+  let accepted = 0
+  const states = new Map<string, EventState>()
+  let journal: JournalRow[] = []
+  const d1 = {
+    fence: 0,
+    rows: new Map<
+      string,
+      {
+        payload: string
+        status: string
+        created_at: number
+        updated_at: number
+        retry_count: number
+      }
+    >(),
+  }
+  const sent: { tick: number; changes: D1Change[] }[] = []
+
+  const note = (op: 'change' | 'redrive' | 'delete', event_id: string) =>
+    journal.push({
+      seq: ++clock,
+      accepted: 0,
+      attempts: 0,
+      entries: [{ op, event_id }],
+      bodies: '',
+    })
+
+  function apply(kind: Verb, id: string): boolean {
+    const state = states.get(id)
+    if (kind === 'accept') {
+      if (state) return false
+      const seq = ++clock
+      states.set(id, {
+        event_id: id,
+        status: 'pending',
+        retry_count: 0,
+        nacks: 0,
+        created_at: seq,
+        updated_at: seq,
+        correlation_id: 'c',
+      })
+      const body = encodeAccepted([
+        { event_id: id, payload: String(++accepted), metadata: null, correlation_id: 'c' },
+      ])
+      journal.push({ seq, accepted: 1, attempts: 0, ...body })
+      return true
+    }
+    if (kind === 'delete') {
+      if (states.delete(id)) return note('delete', id) > 0
+      return false
+    }
+    const moved = state && transition(kind, state, ++clock, MAX_RETRIES)
+    if (!moved) return false
+    states.set(id, moved)
+    return note(kind === 'retry' ? 'redrive' : 'change', id) > 0
+  }
+
+  /** What the statements of d1-writer.ts do. */
+  function land({ tick, changes }: { tick: number; changes: D1Change[] }): void {
+    if (tick < d1.fence) return
+    d1.fence = tick
+    for (const change of changes) {
+      const { event_id, insert, update } = change
+      if (change.delete) d1.rows.delete(event_id)
+      const row = d1.rows.get(event_id)
+      if (insert && row && row.created_at !== insert.created_at)
+        throw new Error('UNIQUE constraint failed')
+      if (insert && !row) d1.rows.set(event_id, insert)
+      if (update && row?.created_at === update.created_at && row.updated_at < update.updated_at)
+        Object.assign(row, {
+          status: update.status,
+          retry_count: update.retry_count,
+          updated_at: update.updated_at,
+        })
+    }
+  }
+
+  function drainStep(answer: Answer, steps: number): void {
+    const rows = journal.slice(0, steps)
+    const end = rows.at(-1)?.seq ?? 0
+    const changes = fold(rows, states, ++clock).map((change) => structuredClone(change))
+    const write = { tick: ++clock, changes }
+    sent.push(write)
+    if (answer !== 'fails') land(write)
+    if (answer === 'arrives') {
+      journal = journal.filter((row) => row.seq > end)
+      for (const row of rows) {
+        for (const { event_id } of row.entries) {
+          const state = states.get(event_id)
+          if (state?.created_at === row.seq) state.retry_count += row.attempts
+        }
+      }
+    } else if (answer !== 'crash') for (const row of rows) row.attempts++
+  }
+
+  return {
+    apply,
+    drainStep,
+    replay: (which: number) =>
+      sent.length > 0 && land(sent[which % sent.length] ?? { tick: 0, changes: [] }),
+    drainAll: () => {
+      while (journal.length > 0) drainStep('arrives', 3)
+    },
+    /** Status and retry_count by id, as the shard and as D1 have them. */
+    counts: () => {
+      const pick = ([id, { status, retry_count }]: [
+        string,
+        { status: string; retry_count: number },
+      ]) => [id, [status, retry_count]]
+      return [Object.fromEntries([...states].map(pick)), Object.fromEntries([...d1.rows].map(pick))]
+    },
+    shardView: () => Object.fromEntries([...states].map(([id, { status }]) => [id, status])),
+    d1View: () =>
+      Object.fromEntries(
+        [...d1.rows].map(([id, { payload, status }]) => [id, { n: Number(payload), status }]),
+      ),
+  }
+}
+
+plain(
+  'the journal brings D1 to what a plain map of events says, through lost answers and late writes',
+  () => {
+    fc.assert(
+      fc.property(commands, (list) => {
+        const model = new Model()
+        const real = simulation()
+        for (const command of list) {
+          if (command.kind === 'drain') real.drainStep(command.answer, 3)
+          else if (command.kind === 'late') real.replay(command.which)
+          else
+            expect(real.apply(command.kind, command.id)).toBe(model.apply(command.kind, command.id))
+          expect(real.shardView()).toEqual(
+            Object.fromEntries([...model.events].map(([id, { status }]) => [id, status])),
+          )
+        }
+        real.drainAll()
+        expect(real.d1View()).toEqual(model.view())
+        // Whatever was sent before and lands now comes too late.
+        for (let which = 0; which < 100; which++) real.replay(which)
+        real.drainAll()
+        expect(real.d1View()).toEqual(model.view())
+      }),
+      { numRuns: 3_000 },
+    )
+  },
+)
+
+test('the real worker agrees with the same model, with D1 going away and coming back', async ({
+  inbox,
+}) => {
+  const ALLOWED: Record<Verb, number> = {
+    accept: 202,
+    ack: 200,
+    nack: 200,
+    retry: 200,
+    delete: 200,
+  }
+  let runs = 0
+  await fc.assert(
+    fc.asyncProperty(commands, async (list) => {
+      const run = `run${++runs}`
+      const model = new Model()
+      const name = (id: string) => `${run}-${id}`
+      const before = await inbox.metrics()
+      let n = 0
+      let away = false
+      for (const command of list) {
+        if (command.kind === 'late') continue
+        if (command.kind === 'drain') {
+          // A real outage: the table is not there, and the shard's alarm finds that out by itself.
+          const goAway = command.answer === 'fails'
+          if (goAway !== away)
+            await inbox.db.exec(
+              goAway
+                ? 'ALTER TABLE events RENAME TO events_away'
+                : 'ALTER TABLE events_away RENAME TO events',
+            )
+          away = goAway
+          continue
+        }
+        const allowed = model.apply(command.kind, command.id)
+        if (command.kind === 'accept' && allowed) n++
+        const path =
+          { accept: '/events', delete: `/inbox/${name(command.id)}` }[command.kind as string] ??
+          `/inbox/${name(command.id)}/${command.kind}`
+        const method = command.kind === 'delete' ? 'DELETE' : 'POST'
+        const body =
+          command.kind === 'accept' ? { event_id: name(command.id), payload: { n } } : undefined
+        const { status } = await inbox.call(method, path, body)
+        if (allowed) expect(status).toBe(ALLOWED[command.kind])
+        else expect([404, 409]).toContain(status)
+      }
+      if (away) await inbox.db.exec('ALTER TABLE events_away RENAME TO events')
+      await inbox.drained()
+      await inbox.expectVerified()
+      const rows = await inbox.rows(`event_id LIKE '${run}-%'`)
+      const view = Object.fromEntries(
+        rows.map(({ event_id, payload, status }) => [
+          event_id.slice(-1),
+          { ...JSON.parse(payload), status },
+        ]),
+      )
+      expect(view).toEqual(model.view())
+      expect((await inbox.metrics()).total - before.total).toBe(model.events.size)
+    }),
+    { numRuns: 15 },
+  )
+}, 180_000)
