@@ -2,21 +2,23 @@ import { AutoRouter, type IRequestStrict, type RequestHandler } from 'itty-route
 import { v7 as uuidv7 } from 'uuid'
 import { eventResponse, json, jsonText, members, now, problemResponse } from './objects/answers'
 import { COMMAND_LIMITS, parseIds, parseNack, parseRedrive } from './objects/commands'
-import { readEvents, readRows } from './objects/d1-reader'
+import { type EventRow, readRows, storedEvent } from './objects/d1-reader'
 import type { DeadLetterMessage } from './objects/dead-letter'
 import { recordDeadLetters } from './objects/dead-letter-log'
 import { EVENT_LIMITS, type EventStatus, eventToJson, isoTime, parseEvent } from './objects/event'
 import type { MoveOutcome } from './objects/event-shard'
-import { DEFAULT_LIMIT, MAX_LIMIT, parseInboxQuery } from './objects/inbox-query'
+import { DEFAULT_LIMIT, type InboxQuery, MAX_LIMIT, parseInboxQuery } from './objects/inbox-query'
 import { allowedFrom, type Verb } from './objects/lifecycle'
 import { log } from './objects/log'
-import { findDifferences, summarise } from './objects/metrics'
+import { findDifferences, perMinute, summarise } from './objects/metrics'
+import { CONTENT_TYPES, metricsText, preferredFormat } from './objects/metrics-text'
 import { readParameters } from './objects/parameters'
 import { HttpError } from './objects/problem'
 import { eventIdOf, readText, requireJson } from './objects/requests'
 import { prune } from './objects/prune'
-import { allShards, askByShard, shardOf } from './objects/shards'
+import { allShards, askByShard, shardName, shardOf } from './objects/shards'
 import { findToken, type Scope, type Token } from './objects/tokens'
+import { version } from './package.json'
 
 type InboxRequest = IRequestStrict & { correlationId: string; caller: Token }
 
@@ -70,18 +72,56 @@ async function postEvent(request: InboxRequest, env: Env): Promise<Response> {
   )
 }
 
-/** GET /inbox: what D1 holds once every shard has written out what it held, newest first. */
+/** GET /inbox: what D1 holds once every shard has written out what it held. */
 async function getInbox(request: InboxRequest, env: Env): Promise<Response> {
-  const { sql, bindings, limit, offset, statuses } = parseInboxQuery(
-    new URL(request.url).searchParams,
-  )
-  const flushed = await Promise.all(allShards(env).map((shard) => shard.flush()))
-  const [events, counts] = await Promise.all([readEvents(env.DB, sql, bindings), totals(env)])
-  const total = statuses.reduce((sum, status) => sum + counts[status], 0)
-  const unstored = flushed.reduce((sum, shard) => sum + shard.unstored, 0)
+  const query = parseInboxQuery(new URL(request.url).searchParams)
+  const unstored = query.readYourWrites ? await flushAll(env) : undefined
+  const [rows, total] = await Promise.all([readPage(env, query), totalOf(env, query)])
+  const data = rows.map((row) => eventToJson(storedEvent(row))).join(',')
+  const { limit, offset } = query
+  const next_cursor = await nextCursor(env, query, rows)
   return jsonText(
-    `{"data":[${events.map(eventToJson).join(',')}],${members({ total, limit, offset, unstored, timestamp: now() })}}`,
+    `{"data":[${data}],${members({ total, limit, offset, next_cursor, unstored, timestamp: now() })}}`,
   )
+}
+
+type PageRow = EventRow & { position: number; found: number }
+
+async function readPage(env: Env, { page }: InboxQuery): Promise<PageRow[]> {
+  const rows = await readRows<PageRow>(env.DB, page.sql, page.bindings)
+  return rows.toSorted((a, b) => a.position - b.position)
+}
+
+async function nextCursor(
+  env: Env,
+  { scanEnd, cursorAfter }: InboxQuery,
+  rows: PageRow[],
+): Promise<string | null> {
+  const last = rows.at(-1)
+  if (last && last.found > rows.length) return cursorAfter(last)
+  const [end] = scanEnd ? await readRows<EventRow>(env.DB, scanEnd.sql, scanEnd.bindings) : []
+  return end ? cursorAfter(end) : null
+}
+
+/** Undefined when nobody asked for it, null when counting it would read too much. */
+async function totalOf(env: Env, { total }: InboxQuery): Promise<number | null | undefined> {
+  if (!total) return undefined
+  if ('count' in total) {
+    const [row] = await readRows<{ total: number | null }>(
+      env.DB,
+      total.count.sql,
+      total.count.bindings,
+    )
+    return row?.total ?? null
+  }
+  const counts = await totals(env)
+  return total.counters.reduce((sum, status) => sum + counts[status], 0)
+}
+
+/** @returns how many events D1 has not got of those that were accepted before */
+async function flushAll(env: Env): Promise<number> {
+  const flushed = await Promise.all(allShards(env).map((shard) => shard.flush()))
+  return flushed.reduce((sum, { unstored }) => sum + unstored, 0)
 }
 
 /** GET /inbox/:id: the event as its shard knows it at this moment, 404 when there is none. */
@@ -91,8 +131,11 @@ async function getEvent(request: InboxRequest, env: Env): Promise<Response> {
   if (!held) throw eventNotFound(event_id)
   const { status, created_at, updated_at, retry_count, body } = held
   if (body) return eventResponse({ event_id, ...body, status, created_at, updated_at, retry_count })
-  const [stored] = await readEvents(env.DB, 'SELECT * FROM events WHERE event_id = ?', [event_id])
-  if (!stored) throw eventNotFound(event_id)
+  const [row] = await readRows<EventRow>(env.DB, 'SELECT * FROM events WHERE event_id = ?', [
+    event_id,
+  ])
+  if (!row) throw eventNotFound(event_id)
+  const stored = storedEvent(row)
   return eventResponse({
     ...stored,
     status,
@@ -181,14 +224,35 @@ async function postRedrive(request: InboxRequest, env: Env): Promise<Response> {
   return json({ data: { redriven, skipped: 0 }, timestamp: now() })
 }
 
-/** GET /metrics: the sum of the shards' counters; costs the same whatever the number of events, but for `verify=1`, which recounts. */
+/** GET /metrics: the sum of the shards' counters, as JSON or as Prometheus reads it; costs the same whatever the number of events, but for `verify=1`. */
 async function getMetrics(request: InboxRequest, env: Env): Promise<Response> {
-  const read = readParameters(new URL(request.url).searchParams, ['verify'])
-  const verify = read.text('verify')
-  if (verify !== null && verify !== '1') read.complain('verify', 'must be 1')
+  const read = readParameters(new URL(request.url).searchParams, ['format', 'detail', 'verify'])
+  const asked = read.choice('format', ['json', 'prometheus', 'openmetrics'])
+  const format = read.text('format') ? asked : preferredFormat(request.headers.get('Accept'))
+  const detail = read.choice('detail', ['none', 'shards'])
+  const verify = read.choice('verify', ['0', '1'])
   read.done()
-  if (!verify) return json({ data: await totals(env), timestamp: now() })
-  await Promise.all(allShards(env).map((shard) => shard.flush()))
+  const differences = verify === '1' ? await verifyCounts(env) : undefined
+  const shards = await Promise.all(allShards(env).map((shard) => shard.metrics()))
+  const at = Date.now()
+  if (format !== 'json') {
+    const headers = { 'Content-Type': CONTENT_TYPES[format], Vary: 'Accept' }
+    return new Response(metricsText(format, shards, version, at), { headers })
+  }
+  const byShard =
+    detail === 'shards' &&
+    shards.map((shard, index) => ({ shard: shardName(index), ...summarise([shard], at) }))
+  const data = {
+    ...summarise(shards, at),
+    per_minute: perMinute(shards, at),
+    ...(byShard && { shards: byShard }),
+    ...(differences && { verified: differences.length === 0, differences }),
+  }
+  return json({ data, timestamp: now() })
+}
+
+async function verifyCounts(env: Env) {
+  await flushAll(env)
   const [recounts, rows] = await Promise.all([
     Promise.all(allShards(env).map((shard) => shard.recount())),
     readRows<{ status: EventStatus; count: number }>(
@@ -197,14 +261,10 @@ async function getMetrics(request: InboxRequest, env: Env): Promise<Response> {
       [],
     ),
   ])
-  const differences = findDifferences(
+  return findDifferences(
     recounts,
     Object.fromEntries(rows.map(({ status, count }) => [status, count])),
   )
-  return json({
-    data: { ...(await totals(env)), verified: differences.length === 0, differences },
-    timestamp: now(),
-  })
 }
 
 async function totals(env: Env) {

@@ -4,23 +4,23 @@ import { log } from './log'
 import { HttpError } from './problem'
 import { withTimeout } from './retry'
 
-type EventRow = Omit<StoredEvent, 'created_at' | 'updated_at'> & {
+/** A row of the events table. */
+export type EventRow = Omit<StoredEvent, 'created_at' | 'updated_at'> & {
   created_at: string
   updated_at: string
 }
 
-/** Events a query finds in D1. @throws HttpError 503 when D1 does not answer */
-export async function readEvents(
-  db: D1Database,
-  sql: string,
-  bindings: (string | number)[],
-): Promise<StoredEvent[]> {
-  const rows = await readRows<EventRow>(db, sql, bindings)
-  return rows.map((row) => ({
-    ...row,
-    created_at: Date.parse(row.created_at),
-    updated_at: Date.parse(row.updated_at),
-  }))
+export function storedEvent({
+  event_id,
+  payload,
+  metadata,
+  status,
+  created_at,
+  updated_at,
+  retry_count,
+}: EventRow): StoredEvent {
+  const times = { created_at: Date.parse(created_at), updated_at: Date.parse(updated_at) }
+  return { event_id, payload, metadata, status, retry_count, ...times }
 }
 
 /** Rows a query finds in D1. @throws HttpError 503 when D1 does not answer */

@@ -170,8 +170,9 @@ export class EventShard extends DurableObject<Env> {
       const created_at = this.#store.insert(row)
       for (const { event_id } of row) createdAt.set(event_id, created_at)
     }
-    if (fresh.size > 0) this.#store.count({ pending: fresh.size, queue_depth: fresh.size })
-    this.#store.countMinute('accepted', fresh.size)
+    const accepted = fresh.size
+    if (accepted > 0)
+      this.#store.count({ pending: accepted, queue_depth: accepted, happened: { accepted } })
     return events.map((event) => {
       const first = known.get(event.event_id)
       if (first) return { outcome: 'duplicate', created_at: first.created_at, status: first.status }
@@ -207,11 +208,6 @@ export class EventShard extends DurableObject<Env> {
       }
       this.#store.count(changes)
       const failed = moved.filter((event) => event.status === 'failed')
-      this.#store.countMinute(
-        'delivered',
-        moved.filter((event) => event.status === 'delivered').length,
-      )
-      this.#store.countMinute('failed', failed.length)
       this.#store.addDeadLetters(
         failed.map(({ event_id }) => ({ event_id, reason, failed_at: at })),
       )

@@ -1,4 +1,4 @@
-import { type EventStatus, STATUSES } from './event'
+import { type EventStatus, isoTime, STATUSES } from './event'
 
 /** What one minute of a shard saw. `minute` is minutes since 1970. */
 export interface MinuteCounts {
@@ -9,20 +9,58 @@ export interface MinuteCounts {
   failed: number
 }
 
+/** What is counted as it happens, in sums that only rise. */
+export type Happening = 'accepted' | 'stored' | 'delivered' | 'failed'
+
+/** Observations by upper bound (see BUCKETS), the last for all above, and their sum. */
+export interface Histogram {
+  counts: number[]
+  sum: number
+}
+
 /** One shard's counts at one instant. Times are milliseconds since 1970. */
 export interface ShardMetrics {
   pending: number
   delivered: number
   failed: number
   queue_depth: number
+  accepted_total: number
+  stored_total: number
+  delivered_total: number
+  failed_total: number
+  started_at: number
   oldest_unstored_at: number | null
   last_processed_at: number | null
   minutes: MinuteCounts[]
+  /** Seconds from accepting to storing. */
+  latency: Histogram
 }
 
 export const MINUTE_MS = 60_000
+/** The present minute and 60 full ones. */
+export const MINUTES_KEPT = 61
+/** Full minutes that `processing_rate` looks back on. */
+const RATE_MINUTES = 5
+/** Upper bounds in seconds: from a drain at once to an outage of minutes. */
+export const BUCKETS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300]
 
-/** The numbers of `GET /metrics`, for all shards together. */
+export function emptyHistogram(): Histogram {
+  return { counts: Array.from({ length: BUCKETS.length + 1 }, () => 0), sum: 0 }
+}
+
+export function observe({ counts, sum }: Histogram, seconds: number[]): Histogram {
+  const raised = [...counts]
+  for (const value of seconds) {
+    const bucket = BUCKETS.findIndex((bound) => value <= bound)
+    const at = bucket === -1 ? BUCKETS.length : bucket
+    raised[at] = (raised[at] ?? 0) + 1
+  }
+  return { counts: raised, sum: seconds.reduce((total, value) => total + value, sum) }
+}
+
+export type Summary = ReturnType<typeof summarise>
+
+/** The numbers of `GET /metrics`, of one shard or of all together. */
 export function summarise(shards: ShardMetrics[], now: number) {
   const sum = (pick: (shard: ShardMetrics) => number) =>
     shards.reduce((total, shard) => total + pick(shard), 0)
@@ -31,7 +69,6 @@ export function summarise(shards: ShardMetrics[], now: number) {
   const failed = sum((shard) => shard.failed)
   const oldest = Math.min(...shards.map((shard) => shard.oldest_unstored_at ?? Infinity))
   const last = Math.max(...shards.map((shard) => shard.last_processed_at ?? -Infinity))
-  const lastFullMinute = Math.floor(now / MINUTE_MS) - 1
   return {
     total: pending + delivered + failed,
     pending,
@@ -39,13 +76,50 @@ export function summarise(shards: ShardMetrics[], now: number) {
     failed,
     queue_depth: sum((shard) => shard.queue_depth),
     dlq_count: failed,
-    last_processed_at: Number.isFinite(last) ? new Date(last).toISOString() : null,
-    /** Events stored during the last full minute. */
-    processing_rate: sum(
-      (shard) => shard.minutes.find(({ minute }) => minute === lastFullMinute)?.stored ?? 0,
-    ),
+    last_processed_at: Number.isFinite(last) ? isoTime(last) : null,
+    processing_rate: processingRate(shards, now),
     oldest_unstored_seconds: Number.isFinite(oldest) ? Math.max(0, (now - oldest) / 1000) : 0,
   }
+}
+
+/** Each of the last 60 minutes and the present one, oldest first. */
+export function perMinute(shards: ShardMetrics[], now: number) {
+  const present = Math.floor(now / MINUTE_MS)
+  const byMinute = Map.groupBy(
+    shards.flatMap((shard) => shard.minutes),
+    ({ minute }) => minute,
+  )
+  return Array.from({ length: MINUTES_KEPT }, (_, index) => {
+    const minute = present - MINUTES_KEPT + 1 + index
+    const counts = {
+      minute: isoTime(minute * MINUTE_MS),
+      accepted: 0,
+      stored: 0,
+      delivered: 0,
+      failed: 0,
+    }
+    for (const each of byMinute.get(minute) ?? []) {
+      for (const what of ['accepted', 'stored', 'delivered', 'failed'] as const)
+        counts[what] += each[what]
+    }
+    return counts
+  })
+}
+
+/**
+ * Events stored a minute: the mean of the last RATE_MINUTES full minutes, or of as many as there were since the first shard
+ * started; before the first is full, what was stored so far. Idle for RATE_MINUTES, it is 0.
+ */
+function processingRate(shards: ShardMetrics[], now: number): number {
+  const present = Math.floor(now / MINUTE_MS)
+  const started = Math.floor(Math.min(...shards.map((shard) => shard.started_at)) / MINUTE_MS)
+  const full = Math.min(RATE_MINUTES, present - started)
+  const from = full > 0 ? present - full : present
+  const to = full > 0 ? present - 1 : present
+  const counted = shards
+    .flatMap((shard) => shard.minutes)
+    .filter(({ minute }) => minute >= from && minute <= to)
+  return counted.reduce((sum, { stored }) => sum + stored, 0) / Math.max(1, full)
 }
 
 /** A shard's counters beside what its rows come to. */

@@ -115,13 +115,18 @@ export class Outbox {
     }
     this.#ctx.storage.transactionSync(() => {
       this.#store.deleteJournal(end)
-      this.#store.count({ queue_depth: -rows.reduce((sum, row) => sum + row.accepted, 0) })
       this.#addAttempts(rows)
       for (const { change, reason } of refused) this.#refuse(change.event_id, change.insert, reason)
-      const inserts =
-        changes.filter((change) => change.insert).length -
-        refused.filter(({ change }) => change.insert).length
-      this.#stored(inserts, storedAt)
+      const refusals = new Set(refused.map(({ change }) => change))
+      const stored = changes.flatMap((change) =>
+        change.insert && !refusals.has(change) ? [change.insert] : [],
+      )
+      this.#store.count({
+        queue_depth: -rows.reduce((sum, row) => sum + row.accepted, 0),
+        happened: { stored: stored.length },
+        storeSeconds: stored.map(({ created_at }) => (storedAt - created_at) / 1000),
+        processedAt: storedAt,
+      })
     })
   }
 
@@ -156,8 +161,13 @@ export class Outbox {
     this.#ctx.storage.transactionSync(() => {
       for (const { reason } of refused) this.#refuse(event_id, body, reason)
       if (refused.length > 0 || !this.#store.unpark(event_id) || !body) return
-      this.#store.count({ queue_depth: -1 })
-      this.#stored(1, storedAt)
+      const storeSeconds = [(storedAt - (change.insert?.created_at ?? storedAt)) / 1000]
+      this.#store.count({
+        queue_depth: -1,
+        happened: { stored: 1 },
+        storeSeconds,
+        processedAt: storedAt,
+      })
     })
   }
 
@@ -212,15 +222,9 @@ export class Outbox {
     const changes: CountChanges = { queue_depth: body ? (failed ? 0 : 1) - (before ? 1 : 0) : 0 }
     if (failed) {
       addMove(changes, 'pending', 'failed')
-      this.#store.countMinute('failed', 1)
       this.#store.addDeadLetters([{ event_id, reason, failed_at: at }])
     }
     this.#store.count(changes)
-  }
-
-  #stored(count: number, at: number): void {
-    this.#store.countMinute('stored', count)
-    this.#store.processedAt(at)
   }
 
   #unavailable(error: unknown, attempts: number): void {

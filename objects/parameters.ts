@@ -1,24 +1,58 @@
+import { closest, distance } from 'fastest-levenshtein'
 import { type Complaint, HttpError } from './problem'
 
-/** Reads a query string; every complaint is collected, and `done` throws them together. */
-export function readParameters(params: URLSearchParams, known: string[]) {
+/** Most parameters a query string may have, whatever they are. */
+const MAX_PARAMETERS = 32
+
+/** Reads a query string; every complaint is collected, and `done` throws them together. `prefixes` begin further known names. */
+export function readParameters(
+  params: URLSearchParams,
+  known: readonly string[],
+  prefixes: readonly string[] = [],
+) {
   const complaints: Complaint[] = []
-  const complain = (parameter: string, detail: string) => complaints.push({ parameter, detail })
-  for (const name of new Set(params.keys())) {
-    if (!known.includes(name))
-      complain(name.slice(0, 64), `is unknown; known are ${known.join(', ')}`)
+  const complain = (parameter: string, detail: string) => {
+    complaints.push({ parameter: parameter.slice(0, 64), detail })
+  }
+  const names = new Set(params.keys())
+  if (names.size > MAX_PARAMETERS) {
+    throw new HttpError(
+      400,
+      'INVALID_PARAMETER',
+      `At most ${MAX_PARAMETERS} parameters are allowed.`,
+    )
+  }
+  for (const name of names) {
+    const isKnown = known.includes(name) || prefixes.some((prefix) => name.startsWith(prefix))
+    if (!isKnown)
+      complain(
+        name,
+        `is unknown; ${suggestion(name, [...known, ...prefixes.map((each) => `${each}<key>`)])}`,
+      )
     else if (params.getAll(name).length > 1) complain(name, 'was given more than once')
   }
   return {
     text: (name: string) => params.get(name),
     /** A whole number within the bounds, or `otherwise` when it was not given. */
-    integer(name: string, otherwise: number, least: number, most: number): number {
+    integer<Otherwise>(
+      name: string,
+      otherwise: Otherwise,
+      least: number,
+      most: number,
+    ): number | Otherwise {
       const text = params.get(name)
       if (text === null) return otherwise
       const value = /^\d{1,15}$/.test(text) ? Number(text) : NaN
       if (!(value >= least && value <= most))
         complain(name, `must be a whole number from ${least} to ${most}`)
       return value
+    },
+    /** One of `choices`, or the first of them when it was not given. */
+    choice<Choice extends string>(name: string, choices: readonly [Choice, ...Choice[]]): Choice {
+      const text = params.get(name)
+      const chosen = choices.find((choice) => choice === text)
+      if (text !== null && !chosen) complain(name, `must be ${choices.join(' or ')}`)
+      return chosen ?? choices[0]
     },
     complain,
     /** @throws HttpError 400 that names every wrong parameter */
@@ -35,4 +69,11 @@ export function readParameters(params: URLSearchParams, known: string[]) {
       )
     },
   }
+}
+
+function suggestion(name: string, known: string[]): string {
+  const nearest = closest(name.slice(0, 64), known)
+  return distance(name, nearest) <= Math.min(3, name.length / 2)
+    ? `did you mean ${nearest}?`
+    : `known are ${known.join(', ')}`
 }

@@ -9,13 +9,27 @@ import {
   MAX_STEP_CHARS,
   MAX_STEP_EVENTS,
 } from './journal'
-import { MINUTE_MS, type MinuteCounts, type Recount, type ShardMetrics } from './metrics'
+import {
+  emptyHistogram,
+  type Happening,
+  type Histogram,
+  MINUTE_MS,
+  type MinuteCounts,
+  MINUTES_KEPT,
+  observe,
+  type Recount,
+  type ShardMetrics,
+} from './metrics'
 import { MIGRATIONS } from './shard-tables'
 
-const MINUTES_KEPT = 61
-
-/** How far counters move. */
-export type CountChanges = Partial<Record<EventStatus | 'queue_depth', number>>
+/** How far counters move, and what happened, for the sums that only rise. */
+export interface CountChanges extends Partial<Record<EventStatus | 'queue_depth', number>> {
+  happened?: Partial<Record<Happening, number>>
+  /** Seconds from accepting to storing, of each event stored. */
+  storeSeconds?: number[]
+  /** The moment of a write to D1. */
+  processedAt?: number
+}
 
 export interface Parked {
   event_id: string
@@ -33,8 +47,12 @@ export interface DeadLetter {
 
 /** Moves one event from a status to another in `changes`. */
 export function addMove(changes: CountChanges, from: EventStatus, to: EventStatus): void {
+  if (from === to) return
   changes[from] = (changes[from] ?? 0) - 1
   changes[to] = (changes[to] ?? 0) + 1
+  if (to === 'pending') return
+  changes.happened ??= {}
+  changes.happened[to] = (changes.happened[to] ?? 0) + 1
 }
 
 /** A shard's SQLite: its tables and every statement on them. Synchronous; what belongs together is put into one transaction by the caller. */
@@ -281,37 +299,47 @@ export class ShardStore {
 
   // Counters
 
-  /** Moves the counters and keeps the clock; belongs into the transaction of what it counts. */
+  /** Moves the counters and keeps the clock; belongs into the transaction of what it counts. One row, and one for the minute. */
   count(changes: CountChanges): void {
-    const { pending = 0, delivered = 0, failed = 0, queue_depth = 0 } = changes
+    const {
+      pending = 0,
+      delivered = 0,
+      failed = 0,
+      queue_depth = 0,
+      happened = {},
+      storeSeconds,
+      processedAt,
+    } = changes
+    const sums = [
+      happened.accepted ?? 0,
+      happened.stored ?? 0,
+      happened.delivered ?? 0,
+      happened.failed ?? 0,
+    ]
+    const latency = storeSeconds && observe(this.#latency(), storeSeconds)
     this.#sql.exec(
-      `UPDATE counters SET clock = ?, pending = pending + ?, delivered = delivered + ?, failed = failed + ?, queue_depth = queue_depth + ?`,
-      this.#clock,
-      pending,
-      delivered,
-      failed,
-      queue_depth,
+      `UPDATE counters SET clock = ?, pending = pending + ?, delivered = delivered + ?, failed = failed + ?, queue_depth = queue_depth + ?,
+         accepted_total = accepted_total + ?, stored_total = stored_total + ?, delivered_total = delivered_total + ?, failed_total = failed_total + ?,
+         last_processed_at = coalesce(?, last_processed_at), latency = coalesce(?, latency)`,
+      ...[this.#clock, pending, delivered, failed, queue_depth].concat(sums),
+      processedAt ?? null,
+      latency ? JSON.stringify(latency) : null,
     )
-  }
-
-  countMinute(what: 'accepted' | 'stored' | 'delivered' | 'failed', count: number): void {
-    if (count === 0) return
+    if (sums.every((sum) => sum === 0)) return
     const minute = Math.floor(Date.now() / MINUTE_MS)
     this.#sql.exec(
-      `INSERT INTO minutes (minute, ${what}) VALUES (?1, ?2) ON CONFLICT (minute) DO UPDATE SET ${what} = ${what} + ?2`,
+      `INSERT INTO minutes (minute, accepted, stored, delivered, failed) VALUES (?, ?, ?, ?, ?)
+       ON CONFLICT (minute) DO UPDATE SET accepted = accepted + excluded.accepted, stored = stored + excluded.stored,
+         delivered = delivered + excluded.delivered, failed = failed + excluded.failed`,
       minute,
-      count,
+      ...sums,
     )
     this.#sql.exec('DELETE FROM minutes WHERE minute <= ?', minute - MINUTES_KEPT)
   }
 
-  processedAt(at: number): void {
-    this.#sql.exec('UPDATE counters SET last_processed_at = ?', at)
-  }
-
   metrics(): ShardMetrics {
-    const [counters] = this.#rows<Omit<ShardMetrics, 'minutes'>>(
-      `SELECT pending, delivered, failed, queue_depth, last_processed_at, (
+    const [counters] = this.#rows<Omit<ShardMetrics, 'minutes' | 'latency'>>(
+      `SELECT pending, delivered, failed, queue_depth, accepted_total, stored_total, delivered_total, failed_total, started_at, last_processed_at, (
          SELECT min(since) FROM (
            SELECT min(seq) AS since FROM journal UNION ALL
            SELECT min(events.created_at) FROM parked JOIN events USING (event_id) WHERE retry_at IS NOT NULL)
@@ -319,13 +347,16 @@ export class ShardStore {
     )
     if (!counters) throw new Error('the counters are missing')
     const since = Math.floor(Date.now() / MINUTE_MS) - MINUTES_KEPT
-    return {
-      ...counters,
-      minutes: this.#rows<MinuteCounts>(
-        'SELECT * FROM minutes WHERE minute > ? ORDER BY minute',
-        since,
-      ),
-    }
+    const minutes = this.#rows<MinuteCounts>(
+      'SELECT * FROM minutes WHERE minute > ? ORDER BY minute',
+      since,
+    )
+    return { ...counters, minutes, latency: this.#latency() }
+  }
+
+  #latency(): Histogram {
+    const [row] = this.#rows<{ latency: string | null }>('SELECT latency FROM counters')
+    return row?.latency ? JSON.parse(row.latency) : emptyHistogram()
   }
 
   /** Counts the rows themselves: reads every one of them. */

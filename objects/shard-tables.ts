@@ -47,4 +47,11 @@ export const MIGRATIONS = [
      sent_at INTEGER, -- when the queue took it
      recorded INTEGER NOT NULL DEFAULT 0 -- whether D1 has it
    ) WITHOUT ROWID;`,
+  `ALTER TABLE counters ADD COLUMN accepted_total INTEGER NOT NULL DEFAULT 0;
+   ALTER TABLE counters ADD COLUMN stored_total INTEGER NOT NULL DEFAULT 0;
+   ALTER TABLE counters ADD COLUMN delivered_total INTEGER NOT NULL DEFAULT 0;
+   ALTER TABLE counters ADD COLUMN failed_total INTEGER NOT NULL DEFAULT 0;
+   ALTER TABLE counters ADD COLUMN latency TEXT; -- JSON, a Histogram
+   ALTER TABLE counters ADD COLUMN started_at INTEGER NOT NULL DEFAULT 0;
+   UPDATE counters SET started_at = unixepoch() * 1000;`,
 ]

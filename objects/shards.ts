@@ -1,4 +1,5 @@
 import type { EventShard } from './event-shard'
+import { fnv1a } from './hash'
 import { log } from './log'
 import { HttpError } from './problem'
 
@@ -6,11 +7,15 @@ type Shard = DurableObjectStub<EventShard>
 
 /** The shard that owns the event: FNV-1a of its id, so that equal ids always meet. */
 export function shardOf(env: Env, eventId: string): Shard {
-  return shardNamed(env, shardName(env, eventId))
+  return shardNamed(env, ownerOf(env, eventId))
 }
 
 export function allShards(env: Env): Shard[] {
-  return Array.from({ length: shardCount(env) }, (_, index) => shardNamed(env, `shard-${index}`))
+  return Array.from({ length: shardCount(env) }, (_, index) => shardNamed(env, shardName(index)))
+}
+
+export function shardName(index: number): string {
+  return `shard-${index}`
 }
 
 export function shardNamed(env: Env, name: string): Shard {
@@ -24,7 +29,7 @@ export async function askByShard<T>(
   ask: (shard: Shard, own: string[]) => Promise<T[]>,
 ): Promise<T[]> {
   const results: T[] = []
-  const groups = Map.groupBy(ids.keys(), (index) => shardName(env, ids[index] ?? ''))
+  const groups = Map.groupBy(ids.keys(), (index) => ownerOf(env, ids[index] ?? ''))
   const asked = [...groups].map(async ([name, indexes]) => {
     const own = await ask(
       shardNamed(env, name),
@@ -36,11 +41,8 @@ export async function askByShard<T>(
   return results
 }
 
-function shardName(env: Env, eventId: string): string {
-  let hash = 0x811c9dc5
-  for (let at = 0; at < eventId.length; at++)
-    hash = Math.imul(hash ^ eventId.charCodeAt(at), 0x01000193)
-  return `shard-${(hash >>> 0) % shardCount(env)}`
+function ownerOf(env: Env, eventId: string): string {
+  return shardName(fnv1a(eventId) % shardCount(env))
 }
 
 function shardCount(env: Env): number {

@@ -49,7 +49,7 @@ export async function startServer(folder: string, ...flags: string[]) {
   return { ...clientOf(new URL(url)), log: () => output, stop }
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer()
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const address = server.address()

@@ -1,0 +1,134 @@
+import { BUCKETS, type ShardMetrics, summarise } from './metrics'
+
+/** The Prometheus exposition formats: text 0.0.4, and OpenMetrics 1.0, which names a counter without its `_total` and ends with EOF. */
+
+export type MetricsFormat = 'json' | 'prometheus' | 'openmetrics'
+
+export const CONTENT_TYPES = {
+  prometheus: 'text/plain; version=0.0.4; charset=utf-8',
+  openmetrics: 'application/openmetrics-text; version=1.0.0; charset=utf-8',
+} as const
+
+const MEDIA_TYPES: Record<string, MetricsFormat> = {
+  'application/json': 'json',
+  'application/*': 'json',
+  '*/*': 'json',
+  'text/plain': 'prometheus',
+  'text/*': 'prometheus',
+  'application/openmetrics-text': 'openmetrics',
+}
+
+/** What an Accept header likes best (RFC 9110 §12.5.1); of equals the first; JSON when it names nothing we have. */
+export function preferredFormat(accept: string | null): MetricsFormat {
+  const offers = (accept ?? '*/*').split(',').map((part) => {
+    const [type = '', ...parameters] = part.split(';').map((each) => each.trim().toLowerCase())
+    const quality = parameters.find((each) => each.startsWith('q='))
+    return { format: MEDIA_TYPES[type], quality: quality ? Number(quality.slice(2)) : 1 }
+  })
+  const known = offers.filter((offer) => offer.format && offer.quality > 0)
+  return known.toSorted((a, b) => b.quality - a.quality)[0]?.format ?? 'json'
+}
+
+interface Sample {
+  labels?: Record<string, string>
+  /** Behind the metric's name, such as `_bucket`. */
+  suffix?: string
+  value: number
+}
+
+export function metricsText(
+  format: 'prometheus' | 'openmetrics',
+  shards: ShardMetrics[],
+  version: string,
+  now: number,
+): string {
+  const all = summarise(shards, now)
+  const sum = (pick: (shard: ShardMetrics) => number) =>
+    shards.reduce((total, shard) => total + pick(shard), 0)
+  const lines: string[] = []
+  const group = (
+    type: 'counter' | 'gauge' | 'histogram',
+    name: string,
+    help: string,
+    samples: Sample[],
+  ) => {
+    const family = `event_inbox_${name}`
+    const total = type === 'counter' ? '_total' : ''
+    const declared = format === 'openmetrics' ? family : `${family}${total}`
+    lines.push(`# HELP ${declared} ${help}`, `# TYPE ${declared} ${type}`)
+    for (const { labels = {}, suffix = total, value } of samples) {
+      const inner = Object.entries(labels)
+        .map(([label, text]) => `${label}="${text}"`)
+        .join(',')
+      lines.push(`${family}${suffix}${inner && `{${inner}}`} ${value}`)
+    }
+  }
+  const one = (value: number): Sample[] => [{ value }]
+  group(
+    'counter',
+    'events_accepted',
+    'Events accepted since the first start.',
+    one(sum((shard) => shard.accepted_total)),
+  )
+  group(
+    'counter',
+    'events_stored',
+    'Events written to D1.',
+    one(sum((shard) => shard.stored_total)),
+  )
+  group(
+    'counter',
+    'events_delivered',
+    'Events acknowledged.',
+    one(sum((shard) => shard.delivered_total)),
+  )
+  group(
+    'counter',
+    'events_failed',
+    'Events dead-lettered.',
+    one(sum((shard) => shard.failed_total)),
+  )
+  const statuses = (['pending', 'delivered', 'failed'] as const).map((status) => ({
+    labels: { status },
+    value: all[status],
+  }))
+  group('gauge', 'events', 'Events held, by status.', statuses)
+  group('gauge', 'queue_depth', 'Events accepted and not yet in D1.', one(all.queue_depth))
+  group(
+    'gauge',
+    'dead_letters',
+    'Dead letters that wait to be redriven or deleted.',
+    one(all.dlq_count),
+  )
+  group(
+    'gauge',
+    'oldest_unstored_seconds',
+    'How long D1 has been waiting for the oldest change.',
+    one(all.oldest_unstored_seconds),
+  )
+  group(
+    'histogram',
+    'store_duration_seconds',
+    'Time from accepting an event to its write to D1.',
+    histogram(shards),
+  )
+  group('gauge', 'build_info', 'The version that runs, as a label.', [
+    { labels: { version }, value: 1 },
+  ])
+  return `${lines.join('\n')}\n${format === 'openmetrics' ? '# EOF\n' : ''}`
+}
+
+/** Cumulative, as both formats want it. */
+function histogram(shards: ShardMetrics[]): Sample[] {
+  let count = 0
+  const buckets = [...BUCKETS, Infinity].map((bound, index) => {
+    count += shards.reduce((total, { latency }) => total + (latency.counts[index] ?? 0), 0)
+    return {
+      suffix: '_bucket',
+      labels: { le: bound === Infinity ? '+Inf' : String(bound) },
+      value: count,
+    }
+  })
+  const sum = shards.reduce((total, { latency }) => total + latency.sum, 0)
+  return [...buckets, { suffix: '_sum', value: sum }, { suffix: '_count', value: count }]
+}
