@@ -1,38 +1,46 @@
-import { AutoRouter, type IRequestStrict, type RequestHandler } from 'itty-router'
-import { v7 as uuidv7 } from 'uuid'
+import { AutoRouter } from 'itty-router'
+import { acceptResponse, batchResponse, newEvent, type Outcome, unanswered } from './objects/accept'
 import { eventResponse, json, jsonText, members, now, problemResponse } from './objects/answers'
-import { COMMAND_LIMITS, parseIds, parseNack, parseRedrive } from './objects/commands'
+import { parseIds, parseNack, parseRedrive } from './objects/commands'
 import { type EventRow, readRows, storedEvent } from './objects/d1-reader'
-import type { DeadLetterMessage } from './objects/dead-letter'
+import { type DeadLetterMessage, parseDeadLetter } from './objects/dead-letter'
 import { recordDeadLetters } from './objects/dead-letter-log'
-import { EVENT_LIMITS, type EventStatus, eventToJson, isoTime, parseEvent } from './objects/event'
+import { type EventStatus, eventToJson, isoTime, type NewEvent } from './objects/event'
 import type { MoveOutcome } from './objects/event-shard'
-import { DEFAULT_LIMIT, type InboxQuery, MAX_LIMIT, parseInboxQuery } from './objects/inbox-query'
+import { DEFAULT_LIMIT, type InboxQuery, parseInboxQuery } from './objects/inbox-query'
 import { allowedFrom, type Verb } from './objects/lifecycle'
+import {
+  allow,
+  allowOrigin,
+  authenticate,
+  correlate,
+  finish,
+  type InboxRequest,
+  limitRate,
+  limitSize,
+  preflight,
+} from './objects/front-door'
+import { digestOf, readEvents } from './objects/ingest'
+import { LIMITS } from './objects/limits'
 import { log } from './objects/log'
 import { findDifferences, perMinute, summarise } from './objects/metrics'
 import { CONTENT_TYPES, metricsText, preferredFormat } from './objects/metrics-text'
 import { readParameters } from './objects/parameters'
-import { HttpError } from './objects/problem'
+import { HttpError, unavailable } from './objects/problem'
 import { eventIdOf, readText, requireJson } from './objects/requests'
 import { prune } from './objects/prune'
 import { allShards, askByShard, shardName, shardOf } from './objects/shards'
-import { findToken, type Scope, type Token } from './objects/tokens'
 import { version } from './package.json'
 
-type InboxRequest = IRequestStrict & { correlationId: string; caller: Token }
-
-type Handler = RequestHandler<InboxRequest, [env: Env, ctx: ExecutionContext]>
-
 const router = AutoRouter<InboxRequest, [env: Env, ctx: ExecutionContext], Response>({
-  before: [correlate],
+  before: [correlate, preflight, limitSize],
   missing: noSuchRoute,
   catch: answerError,
-  finally: [finish],
+  finally: [allowOrigin, finish],
 })
   .get('/health', () => json({ status: 'ok', timestamp: now() }))
-  .all('*', authenticate)
-  .post('/events', allow('write'), postEvent)
+  .all('*', authenticate, limitRate)
+  .post('/events', allow('write'), postEvents)
   .get('/inbox', allow('read'), getInbox)
   .post('/inbox/ack', allow('manage'), postAcks)
   .get('/inbox/:id', allow('read'), getEvent)
@@ -51,25 +59,34 @@ export default {
   scheduled: tend,
 } satisfies ExportedHandler<Env, string>
 
-/** POST /events: 202 once the event is durable in its shard, 409 when its `event_id` is known. */
-async function postEvent(request: InboxRequest, env: Env): Promise<Response> {
-  requireJson(request)
-  const event = parseEvent(await readText(request, EVENT_LIMITS.MAX_BYTES), request.correlationId)
-  const { event_id } = event
-  const [result] = await shardOf(env, event_id).accept([event])
-  if (!result) throw new Error('the shard gave no outcome')
-  if (result.outcome === 'duplicate') {
-    throw new HttpError(409, 'DUPLICATE_EVENT_ID', `Duplicate event_id: ${event_id}`, {
-      members: { event_status: result.status, created_at: isoTime(result.created_at) },
-    })
-  }
-  return json(
-    {
-      data: { event_id, status: 'accepted', timestamp: isoTime(result.created_at) },
-      timestamp: now(),
-    },
-    202,
+/** POST /events: 202 once every event is durable in its shard; 409 for one whose `event_id` is known; 207 for a batch with others than accepted ones. */
+async function postEvents(request: InboxRequest, env: Env): Promise<Response> {
+  const { batch, entries, key, text } = await readEvents(request, env.WEBHOOK_SECRET)
+  const fingerprint = key ? await digestOf(text) : undefined
+  const events = await Promise.all(
+    entries.map((entry) =>
+      'draft' in entry ? newEvent(entry.draft, key, fingerprint, request.correlationId) : null,
+    ),
   )
+  const accepted = await askByShard<NewEvent, Outcome>(
+    env,
+    events.filter((event) => event !== null),
+    (event) => event.event_id,
+    async (shard, own) => {
+      try {
+        return await shard.accept(own)
+      } catch (error) {
+        return unanswered(error, own)
+      }
+    },
+  )
+  let at = 0
+  const outcomes = entries.map((entry) => ('error' in entry ? entry.error : accepted[at++]))
+  if (batch) return batchResponse(events, outcomes)
+  const [event] = events
+  const [outcome] = outcomes
+  request.eventId = event?.event_id
+  return acceptResponse(event?.event_id ?? '', outcome)
 }
 
 /** GET /inbox: what D1 holds once every shard has written out what it held. */
@@ -126,7 +143,7 @@ async function flushAll(env: Env): Promise<number> {
 
 /** GET /inbox/:id: the event as its shard knows it at this moment, 404 when there is none. */
 async function getEvent(request: InboxRequest, env: Env): Promise<Response> {
-  const event_id = eventIdOf(request)
+  const event_id = (request.eventId = eventIdOf(request))
   const held = await shardOf(env, event_id).get(event_id)
   if (!held) throw eventNotFound(event_id)
   const { status, created_at, updated_at, retry_count, body } = held
@@ -147,16 +164,16 @@ async function getEvent(request: InboxRequest, env: Env): Promise<Response> {
 /** POST /inbox/:id/ack and /retry: 200 with the new status, 404 unknown, 409 when the present status does not allow it. */
 function postMove(verb: 'ack' | 'retry') {
   return async (request: InboxRequest, env: Env): Promise<Response> => {
-    const id = eventIdOf(request)
+    const id = (request.eventId = eventIdOf(request))
     return moved(id, verb, await shardOf(env, id)[verb]([id]))
   }
 }
 
 /** POST /inbox/:id/nack: 200 with the status it left the event in, 404 unknown, 409 not pending. */
 async function postNack(request: InboxRequest, env: Env): Promise<Response> {
-  const id = eventIdOf(request)
+  const id = (request.eventId = eventIdOf(request))
   if (request.headers.has('Content-Type')) requireJson(request)
-  const reason = parseNack(await readText(request, COMMAND_LIMITS.MAX_BYTES))
+  const reason = parseNack(await readText(request, LIMITS.COMMAND_BYTES))
   return moved(
     id,
     'nack',
@@ -166,7 +183,7 @@ async function postNack(request: InboxRequest, env: Env): Promise<Response> {
 
 /** DELETE /inbox/:id: 200 once it is gone from its shard, 404 unknown. D1 follows. */
 async function deleteEvent(request: InboxRequest, env: Env): Promise<Response> {
-  const event_id = eventIdOf(request)
+  const event_id = (request.eventId = eventIdOf(request))
   const [removed] = await shardOf(env, event_id).remove([event_id])
   if (!removed) throw eventNotFound(event_id)
   return json({ data: { event_id, status: 'deleted', timestamp: now() }, timestamp: now() })
@@ -175,8 +192,8 @@ async function deleteEvent(request: InboxRequest, env: Env): Promise<Response> {
 /** POST /inbox/ack: one result an id, in order; 200 if all are delivered, else 207. */
 async function postAcks(request: InboxRequest, env: Env): Promise<Response> {
   requireJson(request)
-  const ids = parseIds(await readText(request, COMMAND_LIMITS.MAX_BYTES))
-  const outcomes = await askByShard(env, ids, (shard, own) => shard.ack(own))
+  const ids = parseIds(await readText(request, LIMITS.COMMAND_BYTES))
+  const outcomes = await askByShard(env, ids, String, async (shard, own) => shard.ack(own))
   const data = outcomes.map((outcome, index) => {
     const event_id = ids[index] ?? ''
     if (outcome.outcome === 'moved') return { index, event_id, status: outcome.event.status }
@@ -192,7 +209,7 @@ async function postAcks(request: InboxRequest, env: Env): Promise<Response> {
 /** GET /dlq: the dead letters that D1 has, newest first; `total` counts those of the shards. */
 async function getDeadLetters(request: InboxRequest, env: Env): Promise<Response> {
   const read = readParameters(new URL(request.url).searchParams, ['limit', 'offset'])
-  const limit = read.integer('limit', DEFAULT_LIMIT, 1, MAX_LIMIT)
+  const limit = read.integer('limit', DEFAULT_LIMIT, 1, LIMITS.PAGE_EVENTS)
   const offset = read.integer('offset', 0, 0, Number.MAX_SAFE_INTEGER)
   read.done()
   const sql = 'SELECT * FROM dead_letters ORDER BY failed_at DESC, event_id DESC LIMIT ? OFFSET ?'
@@ -206,9 +223,11 @@ async function getDeadLetters(request: InboxRequest, env: Env): Promise<Response
 /** POST /dlq/retry: makes dead letters pending again, by ids, by reason, or all of them, and says how many. */
 async function postRedrive(request: InboxRequest, env: Env): Promise<Response> {
   requireJson(request)
-  const wanted = parseRedrive(await readText(request, COMMAND_LIMITS.MAX_BYTES))
+  const wanted = parseRedrive(await readText(request, LIMITS.COMMAND_BYTES))
   if ('event_ids' in wanted) {
-    const outcomes = await askByShard(env, wanted.event_ids, (shard, own) => shard.retry(own))
+    const outcomes = await askByShard(env, wanted.event_ids, String, async (shard, own) =>
+      shard.retry(own),
+    )
     const redriven = outcomes.filter(({ outcome }) => outcome === 'moved').length
     return json({ data: { redriven, skipped: outcomes.length - redriven }, timestamp: now() })
   }
@@ -232,7 +251,7 @@ async function getMetrics(request: InboxRequest, env: Env): Promise<Response> {
   const detail = read.choice('detail', ['none', 'shards'])
   const verify = read.choice('verify', ['0', '1'])
   read.done()
-  const differences = verify === '1' ? await verifyCounts(env) : undefined
+  const verification = verify === '1' ? await verifyCounts(env) : {}
   const shards = await Promise.all(allShards(env).map((shard) => shard.metrics()))
   const at = Date.now()
   if (format !== 'json') {
@@ -246,7 +265,7 @@ async function getMetrics(request: InboxRequest, env: Env): Promise<Response> {
     ...summarise(shards, at),
     per_minute: perMinute(shards, at),
     ...(byShard && { shards: byShard }),
-    ...(differences && { verified: differences.length === 0, differences }),
+    ...verification,
   }
   return json({ data, timestamp: now() })
 }
@@ -278,7 +297,7 @@ async function takeDeadLetters(batch: MessageBatch<string>, env: Env): Promise<v
   try {
     await recordDeadLetters(
       env,
-      batch.messages.map((message) => JSON.parse(message.body)),
+      batch.messages.flatMap(({ body }) => parseDeadLetter(body) ?? []),
     )
   } catch (error) {
     log('warn', 'dead letters could not be recorded; the queue brings them again', {
@@ -292,59 +311,15 @@ async function takeDeadLetters(batch: MessageBatch<string>, env: Env): Promise<v
 
 /** Cron: revives shards whose alarm went missing, and removes delivered events past their retention. */
 async function tend(_controller: ScheduledController, env: Env): Promise<void> {
-  await Promise.all(allShards(env).map((shard) => shard.poke()))
+  const poked = await Promise.allSettled(allShards(env).map((shard) => shard.poke()))
+  for (const each of poked)
+    if (each.status === 'rejected')
+      log('error', 'a shard could not be poked', { error: String(each.reason) })
   const pruned = await prune(env, Date.now())
   if (pruned > 0) log('info', 'delivered events pruned', { pruned })
 }
 
-// Before and after every handler
-
-/** Takes the request's X-Correlation-ID, or makes one. */
-function correlate(request: InboxRequest): void {
-  const given = request.headers.get('X-Correlation-ID') ?? ''
-  request.correlationId = /^[\w.:-]{1,128}$/.test(given) ? given : uuidv7()
-}
-
-async function authenticate(request: InboxRequest, env: Env): Promise<void> {
-  const presented = /^Bearer +([\x21-\x7e]+) *$/i.exec(
-    request.headers.get('Authorization') ?? '',
-  )?.[1]
-  const caller = presented && (await configuredToken(env, presented))
-  if (!caller) {
-    const detail = presented
-      ? 'The bearer token is not known.'
-      : 'Send a token: "Authorization: Bearer <token>".'
-    const challenge = presented ? 'Bearer error="invalid_token"' : 'Bearer'
-    throw new HttpError(401, 'UNAUTHORIZED', detail, { headers: { 'WWW-Authenticate': challenge } })
-  }
-  request.caller = caller
-}
-
-async function configuredToken(env: Env, presented: string): Promise<Token | null> {
-  try {
-    return await findToken(env.API_TOKENS, presented)
-  } catch (error) {
-    log('error', 'the API_TOKENS secret is malformed', { error: String(error) })
-    throw new HttpError(
-      503,
-      'NOT_CONFIGURED',
-      'The service is not configured correctly. Its log says why.',
-    )
-  }
-}
-
-function allow(scope: Scope): Handler {
-  return ({ caller }) => {
-    if (caller.scopes.includes(scope)) return
-    const headers = { 'WWW-Authenticate': `Bearer error="insufficient_scope", scope="${scope}"` }
-    throw new HttpError(
-      403,
-      'INSUFFICIENT_SCOPE',
-      `This needs a token with the scope "${scope}".`,
-      { headers },
-    )
-  }
-}
+// What is left to answer
 
 /** 405 with `Allow` where the path is right, else 404. */
 function noSuchRoute(request: InboxRequest): Response {
@@ -369,12 +344,7 @@ function noSuchRoute(request: InboxRequest): Response {
 function answerError(error: unknown, request: InboxRequest): Response {
   if (error instanceof HttpError) return problemResponse(error, request.correlationId)
   const passing = error instanceof Error && ('retryable' in error || 'overloaded' in error)
-  log('error', 'request failed', {
-    correlation_id: request.correlationId,
-    method: request.method,
-    path: new URL(request.url).pathname,
-    error: String(error),
-  })
+  log('error', 'unexpected error', { correlation_id: request.correlationId, error: String(error) })
   return problemResponse(
     passing
       ? unavailable(
@@ -387,13 +357,6 @@ function answerError(error: unknown, request: InboxRequest): Response {
         ),
     request.correlationId,
   )
-}
-
-function finish(response: Response, request: InboxRequest): Response {
-  response.headers.set('X-Correlation-ID', request.correlationId)
-  response.headers.set('Cache-Control', 'no-store')
-  response.headers.set('X-Content-Type-Options', 'nosniff')
-  return response
 }
 
 // Pieces of handlers
@@ -413,10 +376,6 @@ function moveError(event_id: string, verb: Verb, outcome: MoveOutcome | undefine
   return new HttpError(409, 'STATUS_CONFLICT', detail, {
     members: { event_status: outcome.status },
   })
-}
-
-function unavailable(detail: string): HttpError {
-  return new HttpError(503, 'UNAVAILABLE', detail, { headers: { 'Retry-After': '2' } })
 }
 
 function eventNotFound(id: string): HttpError {

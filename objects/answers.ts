@@ -11,7 +11,11 @@ const TITLES: Record<number, string> = {
   405: 'Method Not Allowed',
   409: 'Conflict',
   413: 'Content Too Large',
+  414: 'URI Too Long',
   415: 'Unsupported Media Type',
+  422: 'Unprocessable Content',
+  429: 'Too Many Requests',
+  431: 'Request Header Fields Too Large',
   500: 'Internal Server Error',
   503: 'Service Unavailable',
 }
@@ -43,12 +47,16 @@ export function members(object: Record<string, unknown>): string {
   return JSON.stringify(object).slice(1, -1)
 }
 
-export function json(body: unknown, status = 200): Response {
-  return jsonText(JSON.stringify(body), status)
+export function json(body: unknown, status = 200, headers: Record<string, string> = {}): Response {
+  return jsonText(JSON.stringify(body), status, headers)
 }
 
-export function jsonText(text: string, status = 200): Response {
-  return new Response(text, { status, headers: { 'Content-Type': 'application/json' } })
+export function jsonText(
+  text: string,
+  status = 200,
+  headers: Record<string, string> = {},
+): Response {
+  return new Response(text, { status, headers: { ...headers, 'Content-Type': 'application/json' } })
 }
 
 export function now(): string {

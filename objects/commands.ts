@@ -1,13 +1,8 @@
 import { EVENT_ID_RULE, isEventId } from './event'
+import { LIMITS } from './limits'
 import { type Complaint, HttpError } from './problem'
 
 /** Bodies of the requests that change events. No I/O. */
-
-export const COMMAND_LIMITS = {
-  MAX_BYTES: 262_144,
-  MAX_IDS: 1_000,
-  MAX_REASON_LENGTH: 1_000,
-} as const
 
 /** Which dead letters to redrive: those named, those with a reason, or all. */
 export type Redrive = { event_ids: string[] } | { reason: string | null }
@@ -23,7 +18,7 @@ export function parseNack(text: string): string | null {
   if (error == null) return null
   if (typeof error !== 'string')
     throw invalid([{ pointer: '#/error', detail: 'must be a string that says what went wrong' }])
-  return error.slice(0, COMMAND_LIMITS.MAX_REASON_LENGTH).toWellFormed()
+  return error.slice(0, LIMITS.NACK_REASON_LENGTH).toWellFormed()
 }
 
 /** `{"event_ids": [...]}`, `{"reason": "…"}` or `{"all": true}`. */
@@ -48,8 +43,8 @@ function eventIds({ event_ids }: Record<string, unknown>): string[] {
   const complaint = (detail: string) => invalid([{ pointer: '#/event_ids', detail }])
   if (!Array.isArray(event_ids)) throw complaint('must be an array of event ids')
   if (event_ids.length === 0) throw complaint('must name at least one event')
-  if (event_ids.length > COMMAND_LIMITS.MAX_IDS)
-    throw complaint(`must name at most ${COMMAND_LIMITS.MAX_IDS} events`)
+  if (event_ids.length > LIMITS.COMMAND_IDS)
+    throw complaint(`must name at most ${LIMITS.COMMAND_IDS} events`)
   const wrong = event_ids.flatMap((id, index) =>
     isEventId(id) ? [] : [{ pointer: `#/event_ids/${index}`, detail: EVENT_ID_RULE }],
   )

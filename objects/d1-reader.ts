@@ -1,7 +1,7 @@
 import { D1_TIMEOUT_MS } from './d1-writer'
 import type { StoredEvent } from './event'
 import { log } from './log'
-import { HttpError } from './problem'
+import { unavailable } from './problem'
 import { withTimeout } from './retry'
 
 /** A row of the events table. */
@@ -40,11 +40,6 @@ export async function readRows<Row>(
     return results
   } catch (error) {
     log('error', 'D1 did not answer a query', { error: String(error) })
-    throw new HttpError(
-      503,
-      'UNAVAILABLE',
-      'The database does not answer. Events are still accepted; try again.',
-      { headers: { 'Retry-After': '2' } },
-    )
+    throw unavailable('The database does not answer. Events are still accepted; try again.')
   }
 }

@@ -18,9 +18,16 @@ const RAISE_FENCE = `
 
 const NOT_LATE = `(SELECT tick FROM fences WHERE shard = ?1) = ?2`
 
-const DELETE_EVENTS = `DELETE FROM events WHERE event_id IN (SELECT value FROM json_each(?3)) AND ${NOT_LATE}`
+// Never the event that was accepted under the id since.
+const DELETE_EVENTS = `
+  DELETE FROM events WHERE ${NOT_LATE} AND (event_id, created_at) IN (
+    SELECT old.event_id, old.created_at FROM json_each(?3) AS gone JOIN events AS old ON old.event_id = gone.value ->> 0
+    WHERE old.created_at IS NOT gone.value ->> 1)`
 
-const DELETE_DEAD_LETTERS = `DELETE FROM dead_letters WHERE event_id IN (SELECT value FROM json_each(?3)) AND ${NOT_LATE}`
+// Never the letter of a failure that came after this write was put together.
+const DELETE_DEAD_LETTERS = `
+  DELETE FROM dead_letters
+  WHERE event_id IN (SELECT value ->> 0 FROM json_each(?3)) AND failed_at < json_extract(?3, '$[0][1]') AND ${NOT_LATE}`
 
 // Stored already, by a write whose answer was lost: left as it is. Another event under this id: refused by its primary key.
 const INSERT_MANY = `
@@ -52,12 +59,20 @@ export async function writeToD1(
     if (values.length > 0)
       statements.push(db.prepare(sql).bind(shard, tick, JSON.stringify(values)))
   }
-  const idsOf = (list: D1Change[]) => list.map((change) => change.event_id)
   const inserts = changes.flatMap((change) => change.insert ?? [])
   const isLarge = (event: StoredEvent) => bodyLength(event) > MAX_STEP_CHARS
 
-  add(DELETE_EVENTS, idsOf(changes.filter((change) => change.delete)))
-  add(DELETE_DEAD_LETTERS, idsOf(changes.filter((change) => change.clearDeadLetter)))
+  const isoOrNull = (at: number | null) => (at === null ? null : isoTime(at))
+  add(
+    DELETE_EVENTS,
+    changes.flatMap((change) =>
+      change.delete ? [[change.event_id, isoOrNull(change.delete.except)]] : [],
+    ),
+  )
+  add(
+    DELETE_DEAD_LETTERS,
+    changes.flatMap((change) => (change.clearDeadLetter ? [[change.event_id, isoTime(tick)]] : [])),
+  )
   add(INSERT_MANY, inserts.filter((event) => !isLarge(event)).map(eventValues))
   for (const event of inserts.filter(isLarge)) {
     statements.push(db.prepare(INSERT_ONE).bind(shard, tick, ...eventValues(event)))

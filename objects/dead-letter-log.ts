@@ -19,7 +19,18 @@ const WITHDRAW = `
  * A redrive that comes after the answer deletes its row itself. @throws when D1 or a shard does not answer; nothing is lost by repeating
  */
 export async function recordDeadLetters(env: Env, letters: DeadLetterMessage[]): Promise<void> {
-  await env.DB.prepare(RECORD).bind(JSON.stringify(letters)).run()
+  // Without payload and metadata: a parameter may have 2 MB.
+  const rows = letters.map(
+    ({ event_id, shard, reason, retry_count, correlation_id, failed_at }) => ({
+      event_id,
+      shard,
+      reason,
+      retry_count,
+      correlation_id,
+      failed_at,
+    }),
+  )
+  await env.DB.prepare(RECORD).bind(JSON.stringify(rows)).run()
   const withdrawn: DeadLetterMessage[] = []
   for (const [shard, own] of Map.groupBy(letters, (letter) => letter.shard)) {
     const failures = own.map(({ event_id, failed_at }) => ({

@@ -1,9 +1,10 @@
 import { isoTime } from './event'
 import type { EventBody, EventState } from './journal'
+import { log } from './log'
 import type { DeadLetter } from './shard-store'
 
 /** The queue takes 128 KB a message; what it adds of its own counts too. */
-const MAX_MESSAGE_BYTES = 100_000
+export const MAX_MESSAGE_BYTES = 100_000
 /** The queue takes 256 KB and 100 messages at once. */
 const MAX_BATCH_BYTES = 240_000
 const MAX_BATCH_MESSAGES = 100
@@ -46,6 +47,26 @@ export function deadLetterMessage(
   return whole && byteLength(whole) <= MAX_MESSAGE_BYTES
     ? whole
     : `${start},"payload_omitted":true}`
+}
+
+/** A message from the queue, or null for what is none: somebody else put it there, and it would only come back. */
+export function parseDeadLetter(body: string): DeadLetterMessage | null {
+  try {
+    const letter: DeadLetterMessage = JSON.parse(body)
+    const texts = [
+      letter.event_id,
+      letter.shard,
+      letter.reason,
+      letter.correlation_id,
+      letter.failed_at,
+    ]
+    if (texts.every((text) => typeof text === 'string') && Number.isInteger(letter.retry_count))
+      return letter
+  } catch {
+    // Told below.
+  }
+  log('error', 'a message in the dead letter queue is no dead letter; it is dropped')
+  return null
 }
 
 /** Messages in their order, in batches the queue takes. */

@@ -9,9 +9,13 @@ import { Outbox } from './outbox'
 import { backoffMs } from './retry'
 import { addMove, type CountChanges, ShardStore } from './shard-store'
 
-export type AcceptOutcome =
-  | { outcome: 'accepted'; created_at: number }
-  | { outcome: 'duplicate'; created_at: number; status: EventStatus }
+export interface AcceptOutcome {
+  /** `replayed`: a request with its idempotency key was accepted before, with the same body. `mismatch`: with another one. */
+  outcome: 'accepted' | 'duplicate' | 'replayed' | 'mismatch'
+  created_at: number
+  /** Of the first one. */
+  status: EventStatus
+}
 
 export type MoveOutcome =
   | { outcome: 'moved'; event: EventState }
@@ -174,11 +178,20 @@ export class EventShard extends DurableObject<Env> {
     if (accepted > 0)
       this.#store.count({ pending: accepted, queue_depth: accepted, happened: { accepted } })
     return events.map((event) => {
-      const first = known.get(event.event_id)
-      if (first) return { outcome: 'duplicate', created_at: first.created_at, status: first.status }
-      const created_at = createdAt.get(event.event_id) ?? 0
-      if (fresh.get(event.event_id) === event) return { outcome: 'accepted', created_at }
-      return { outcome: 'duplicate', created_at, status: 'pending' }
+      const twin = fresh.get(event.event_id)
+      const first = known.get(event.event_id) ?? {
+        ...twin,
+        status: 'pending',
+        created_at: createdAt.get(event.event_id) ?? 0,
+      }
+      const { created_at, status } = first
+      if (twin === event) return { outcome: 'accepted', created_at, status }
+      if (event.fingerprint === undefined) return { outcome: 'duplicate', created_at, status }
+      return {
+        outcome: first.fingerprint === event.fingerprint ? 'replayed' : 'mismatch',
+        created_at,
+        status,
+      }
     })
   }
 

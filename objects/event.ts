@@ -1,25 +1,28 @@
-import { v7 as uuidv7 } from 'uuid'
 import { memberSources, nestingDepth } from './json-text'
+import { LIMITS } from './limits'
 import { type Complaint, HttpError } from './problem'
-
-/** What an event may be. Checked before anything is stored. */
-export const EVENT_LIMITS = {
-  /** Far below the 2 MB that one row, or one bound string, may have in D1 and in a Durable Object. */
-  MAX_BYTES: 1_048_576,
-  /** SQLite refuses JSON nested deeper than 1,000. */
-  MAX_NESTING: 100,
-  MAX_ID_LENGTH: 128,
-} as const
 
 export type EventStatus = 'pending' | 'delivered' | 'failed'
 export const STATUSES: readonly EventStatus[] = ['pending', 'delivered', 'failed']
 
-/** An event as it was sent: `payload` and `metadata` are JSON source text, never parsed and written out again. */
+/** An event as a request brings it: `payload` and `metadata` are JSON source text, never parsed and written out again. */
+export interface Draft {
+  payload: string
+  metadata: string | null
+  /** As the client gave it. */
+  event_id: string | null
+  /** What makes it the same event when it comes again, such as a CloudEvent's source and id; becomes the event_id. */
+  identity: string[] | null
+}
+
+/** An event as its shard accepts it. */
 export interface NewEvent {
   event_id: string
   payload: string
   metadata: string | null
   correlation_id: string
+  /** Of a request with an idempotency key: the body's hash, so that a repeat is told from another event under the same key. */
+  fingerprint?: string
 }
 
 /** An event as the inbox shows it. Times are milliseconds since 1970. */
@@ -35,7 +38,7 @@ export interface StoredEvent {
 
 // A lone "." or ".." would vanish from the path of /inbox/:id.
 const EVENT_ID = /^(?!\.{1,2}$)[A-Za-z0-9._:-]{1,128}$/
-export const EVENT_ID_RULE = `must be 1 to ${EVENT_LIMITS.MAX_ID_LENGTH} characters of A-Z a-z 0-9 . _ : -, and not "." or ".."`
+export const EVENT_ID_RULE = `must be 1 to ${LIMITS.ID_LENGTH} characters of A-Z a-z 0-9 . _ : -, and not "." or ".."`
 
 export function isEventId(value: unknown): value is string {
   return typeof value === 'string' && EVENT_ID.test(value)
@@ -43,23 +46,9 @@ export function isEventId(value: unknown): value is string {
 
 const MEMBERS = ['payload', 'metadata', 'event_id']
 
-/** The event in a request's JSON text, with a UUID v7 (RFC 9562) where it brings no id. @throws HttpError 400 that names every wrong member */
-export function parseEvent(text: string, correlationId: string): NewEvent {
-  const depth = nestingDepth(text)
-  if (depth > EVENT_LIMITS.MAX_NESTING) {
-    throw new HttpError(
-      400,
-      'NESTING_TOO_DEEP',
-      `The JSON is nested ${depth} levels deep. At most ${EVENT_LIMITS.MAX_NESTING} are allowed.`,
-    )
-  }
-  const parsed = parseJson(text)
-  if (!isObject(parsed)) {
-    throw invalidEvent([
-      { pointer: '#', detail: 'must be a JSON object such as {"payload": {"order": 1}}' },
-    ])
-  }
-  const sources = memberSources(text)
+/** The event in JSON text `{"payload", "metadata"?, "event_id"?}`. @throws HttpError 400 that names every wrong member */
+export function parseEvent(text: string): Draft {
+  const { parsed, sources } = parseMembers(text)
   const complaints: Complaint[] = []
   if (!isObject(parsed.payload)) {
     const found = 'payload' in parsed ? `not ${typeName(parsed.payload)}` : 'and is missing'
@@ -89,11 +78,51 @@ export function parseEvent(text: string, correlationId: string): NewEvent {
   if (complaints.length > 0 || payload === undefined) throw invalidEvent(complaints)
   const metadata = sources.get('metadata') ?? 'null'
   return {
-    event_id: isEventId(parsed.event_id) ? parsed.event_id : uuidv7(),
+    event_id: isEventId(parsed.event_id) ? parsed.event_id : null,
+    identity: null,
     payload,
     metadata: metadata === 'null' ? null : metadata,
-    correlation_id: correlationId,
   }
+}
+
+/** The members of the JSON object in `text`, parsed and as source text. @throws HttpError 400 */
+export function parseMembers(text: string): {
+  parsed: Record<string, unknown>
+  sources: Map<string, string>
+} {
+  const parsed = parseJson(text)
+  if (!isObject(parsed))
+    throw invalidEvent([
+      { pointer: '#', detail: 'must be a JSON object such as {"payload": {"order": 1}}' },
+    ])
+  return { parsed, sources: memberSources(text) }
+}
+
+/** @throws HttpError 400 for malformed JSON, and for what is nested too deep, before it is parsed */
+export function parseJson(text: string): unknown {
+  const depth = nestingDepth(text)
+  if (depth > LIMITS.NESTING) {
+    throw new HttpError(
+      400,
+      'NESTING_TOO_DEEP',
+      `The JSON is nested ${depth} levels deep. At most ${LIMITS.NESTING} are allowed.`,
+    )
+  }
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    const reason = error instanceof Error ? ` (${error.message})` : ''
+    throw new HttpError(
+      400,
+      'INVALID_JSON',
+      `The body is not valid JSON${reason}. Send an object such as {"payload": {"order": 1}}.`,
+    )
+  }
+}
+
+/** A body that is any JSON, as a payload: an object as it is, anything else as `{"data": …}`. */
+export function payloadOf(parsed: unknown, source: string): string {
+  return isObject(parsed) ? source : `{"data":${source}}`
 }
 
 /** One event as the API answers it, as JSON text: payload and metadata stand in it exactly as they were sent. */
@@ -111,20 +140,7 @@ export function isoTime(milliseconds: number): string {
   return new Date(milliseconds).toISOString()
 }
 
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch (error) {
-    const reason = error instanceof Error ? ` (${error.message})` : ''
-    throw new HttpError(
-      400,
-      'INVALID_JSON',
-      `The body is not valid JSON${reason}. Send an object such as {"payload": {"order": 1}}.`,
-    )
-  }
-}
-
-function invalidEvent(errors: Complaint[]): HttpError {
+export function invalidEvent(errors: Complaint[]): HttpError {
   const named = errors.map((error) =>
     'pointer' in error ? `${error.pointer.slice(2) || 'the event'} ${error.detail}` : error.detail,
   )
@@ -133,11 +149,11 @@ function invalidEvent(errors: Complaint[]): HttpError {
   })
 }
 
-function isObject(value: unknown): value is Record<string, unknown> {
+export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-function typeName(value: unknown): string {
+export function typeName(value: unknown): string {
   if (value === null) return 'null'
   return Array.isArray(value) ? 'an array' : `a ${typeof value}`
 }

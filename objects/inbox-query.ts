@@ -1,18 +1,11 @@
 import { type EventStatus, isEventId, STATUSES } from './event'
 import { fnv1a } from './hash'
+import { LIMITS } from './limits'
 import { readParameters } from './parameters'
 
 /** Turns the parameters of `GET /inbox` into SQL and bindings. No I/O. Every value is bound; only names from these lists are spliced in. */
 
 export const DEFAULT_LIMIT = 50
-export const MAX_LIMIT = 1_000
-export const MAX_FILTERS = 10
-/** What no index knows (retries, payload, metadata) is looked for in at most so many events a page; the cursor goes on from there. */
-export const MAX_SCAN = 10_000
-/** A page ends early rather than hold more than this: a Worker has 128 MB. */
-const MAX_PAGE_BYTES = 16_000_000
-const MAX_PATH_DEPTH = 5
-const MAX_VALUE_LENGTH = 1_000
 
 const PARAMETERS = [
   'status',
@@ -64,7 +57,7 @@ export function parseInboxQuery(params: URLSearchParams): InboxQuery {
   const read = readParameters(params, PARAMETERS, PREFIXES)
   const sort = read.choice('sort', SORTS)
   const descending = read.choice('order', ['desc', 'asc']) === 'desc'
-  const limit = read.integer('limit', DEFAULT_LIMIT, 1, MAX_LIMIT)
+  const limit = read.integer('limit', DEFAULT_LIMIT, 1, LIMITS.PAGE_EVENTS)
   const offset = read.integer('offset', 0, 0, Number.MAX_SAFE_INTEGER)
   const counted = read.choice('count', ['true', 'false']) === 'true'
   const readYourWrites = read.choice('consistency', ['strong', 'eventual']) === 'strong'
@@ -72,10 +65,10 @@ export function parseInboxQuery(params: URLSearchParams): InboxQuery {
   const filters = [...params].filter(
     ([name]) => FILTERS.includes(name) || PREFIXES.some((prefix) => name.startsWith(prefix)),
   )
-  if (filters.length > MAX_FILTERS)
+  if (filters.length > LIMITS.QUERY_FILTERS)
     read.complain(
-      filters[MAX_FILTERS]?.[0] ?? '',
-      `is one filter too many; at most ${MAX_FILTERS} are allowed`,
+      filters[LIMITS.QUERY_FILTERS]?.[0] ?? '',
+      `is one filter too many; at most ${LIMITS.QUERY_FILTERS} are allowed`,
     )
 
   const bindings: Value[] = []
@@ -129,7 +122,7 @@ export function parseInboxQuery(params: URLSearchParams): InboxQuery {
   const limits = `LIMIT ${bind(limit + 1)} OFFSET ${bind(offset)}`
   const match = scanned.join(' AND ')
   const candidates = match
-    ? `SELECT ${keys}, size FROM (${from_(`${keys}, ${size}, (${match}) AS matched`, indexed, `LIMIT ${MAX_SCAN}`)}) WHERE matched ${limits}`
+    ? `SELECT ${keys}, size FROM (${from_(`${keys}, ${size}, (${match}) AS matched`, indexed, `LIMIT ${LIMITS.PAGE_SCAN}`)}) WHERE matched ${limits}`
     : from_(`${keys}, ${size}`, indexed, limits)
   const page = `
     WITH page AS MATERIALIZED (${candidates}),
@@ -137,14 +130,16 @@ export function parseInboxQuery(params: URLSearchParams): InboxQuery {
       SELECT event_id, row_number() OVER sorted AS position, sum(size) OVER sorted AS bytes, count(*) OVER () AS found
       FROM page WINDOW sorted AS (${order}))
     SELECT events.*, position, found FROM running JOIN events USING (event_id)
-    WHERE position = 1 OR (position <= ${bind(limit)} AND bytes <= ${MAX_PAGE_BYTES})`
+    WHERE position = 1 OR (position <= ${bind(limit)} AND bytes <= ${LIMITS.PAGE_BYTES})`
 
   return {
     limit,
     offset,
     readYourWrites,
     page: { sql: page, bindings },
-    scanEnd: match ? used(from_(keys, indexed, `LIMIT 1 OFFSET ${MAX_SCAN - 1}`), bindings) : null,
+    scanEnd: match
+      ? used(from_(keys, indexed, `LIMIT 1 OFFSET ${LIMITS.PAGE_SCAN - 1}`), bindings)
+      : null,
     total: totalOf(),
     cursorAfter: (event) => encode([identity, event[sort], String(event.event_id)]),
   }
@@ -159,10 +154,14 @@ export function parseInboxQuery(params: URLSearchParams): InboxQuery {
           bindings,
         ),
       }
-    const looked = from_(`${keys}, (${match}) AS matched`, unstarted, `LIMIT ${MAX_SCAN + 1}`)
+    const looked = from_(
+      `${keys}, (${match}) AS matched`,
+      unstarted,
+      `LIMIT ${LIMITS.PAGE_SCAN + 1}`,
+    )
     return {
       count: used(
-        `SELECT CASE WHEN count(*) <= ${MAX_SCAN} THEN coalesce(sum(matched), 0) END AS total FROM (${looked})`,
+        `SELECT CASE WHEN count(*) <= ${LIMITS.PAGE_SCAN} THEN coalesce(sum(matched), 0) END AS total FROM (${looked})`,
         bindings,
       ),
     }
@@ -229,15 +228,18 @@ function readPath(
 ): { column: string; path: string } | null {
   const [column = '', ...keys] = name.split('.')
   if (column !== 'payload' && column !== 'metadata') return null
-  if (keys.length > MAX_PATH_DEPTH || !keys.every((key) => /^[A-Za-z0-9_-]{1,64}$/.test(key))) {
+  if (
+    keys.length > LIMITS.QUERY_PATH_DEPTH ||
+    !keys.every((key) => /^[A-Za-z0-9_-]{1,64}$/.test(key))
+  ) {
     read.complain(
       name,
-      `must name 1 to ${MAX_PATH_DEPTH} keys of A-Z a-z 0-9 _ -, separated by dots`,
+      `must name 1 to ${LIMITS.QUERY_PATH_DEPTH} keys of A-Z a-z 0-9 _ -, separated by dots`,
     )
     return null
   }
-  if (value.length > MAX_VALUE_LENGTH)
-    read.complain(name, `must be at most ${MAX_VALUE_LENGTH} characters`)
+  if (value.length > LIMITS.QUERY_VALUE_LENGTH)
+    read.complain(name, `must be at most ${LIMITS.QUERY_VALUE_LENGTH} characters`)
   return { column, path: `$${keys.map((key) => `."${key}"`).join('')}` }
 }
 

@@ -32,6 +32,7 @@ export interface EventState {
   created_at: number
   updated_at: number
   correlation_id: string
+  fingerprint?: string | null
 }
 
 export interface EventBody {
@@ -47,7 +48,8 @@ type UpdatedFields = Pick<
 /** All that D1 is to be told of one event, in this order. */
 export interface D1Change {
   event_id: string
-  delete: boolean
+  /** Removes whatever is there under the id, but for the event accepted at `except`. */
+  delete: { except: number | null } | null
   clearDeadLetter: boolean
   insert: StoredEvent | null
   update: UpdatedFields | null
@@ -120,7 +122,7 @@ export function fold(
       const change = changes.get(event_id) ?? unchanged(event_id)
       changes.set(event_id, change)
       const state = states.get(event_id)
-      if (op === 'delete') change.delete = true
+      if (op === 'delete') change.delete = { except: state?.created_at ?? null }
       // Unless it failed again since: then its dead letter is a new one.
       if ((op === 'delete' || op === 'redrive') && state?.status !== 'failed')
         change.clearDeadLetter = true
@@ -142,22 +144,32 @@ export function fold(
   return [...changes.values()]
 }
 
-/** What D1 is to be told of a single event whose body, if any, D1 has not got. */
+/** What D1 refused of an event: its body while D1 has not got it, and what else it has to be told. */
+export interface Unfinished {
+  event_id: string
+  body: EventBody | null
+  deletes: boolean
+  clears: boolean
+}
+
+/** What D1 is to be told of an event that it refused before, in its present state. */
 export function presentChange(
-  event_id: string,
+  { event_id, body, deletes, clears }: Unfinished,
   state: EventState | undefined,
-  body: EventBody | null,
   storedAt: number,
 ): D1Change {
-  const change = unchanged(event_id)
-  if (!state) return { ...change, delete: true, clearDeadLetter: true }
-  return body
-    ? { ...change, insert: insertOf(state, body, storedAt, 0) }
-    : { ...change, update: state }
+  const insert = state && body ? insertOf(state, body, storedAt, 0) : null
+  return {
+    event_id,
+    delete: deletes || !state ? { except: state?.created_at ?? null } : null,
+    clearDeadLetter: (clears || !state) && state?.status !== 'failed',
+    insert,
+    update: insert ?? state ?? null,
+  }
 }
 
 function unchanged(event_id: string): D1Change {
-  return { event_id, delete: false, clearDeadLetter: false, insert: null, update: null }
+  return { event_id, delete: null, clearDeadLetter: false, insert: null, update: null }
 }
 
 function insertOf(

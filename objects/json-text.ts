@@ -46,6 +46,33 @@ export function memberSources(text: string): Map<string, string> {
   }
 }
 
+/**
+ * Source text of each element of the array that `text` holds, or null when it is no array, or malformed between its elements.
+ * Stops after `most` + 1 elements; each still has to pass JSON.parse.
+ */
+export function elementSources(text: string, most: number): string[] | null {
+  const elements: string[] = []
+  let at = skipBlanks(text, 0)
+  if (text[at] !== '[') return null
+  at = skipBlanks(text, at + 1)
+  if (text[at] === ']') return skipBlanks(text, at + 1) === text.length ? [] : null
+  while (elements.length <= most) {
+    const end = endOfValue(text, at)
+    if (end === at) return null
+    elements.push(text.slice(at, end))
+    at = skipBlanks(text, end)
+    if (text[at] === ']') return skipBlanks(text, at + 1) === text.length ? elements : null
+    if (text[at] !== ',') return null
+    at = skipBlanks(text, at + 1)
+  }
+  return elements
+}
+
+function skipBlanks(text: string, at: number): number {
+  while (text[at] !== ':' && BLANK_OR_COLON.has(text.charCodeAt(at))) at++
+  return at
+}
+
 /** Index after the value that starts at `start`. */
 function endOfValue(text: string, start: number): number {
   let depth = 0

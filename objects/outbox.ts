@@ -1,5 +1,5 @@
 import { D1_TIMEOUT_MS, isRejection, writeToD1 } from './d1-writer'
-import { deadLetterBatches, deadLetterMessage } from './dead-letter'
+import { deadLetterBatches, deadLetterMessage, MAX_MESSAGE_BYTES } from './dead-letter'
 import {
   bodiesOf,
   type D1Change,
@@ -12,20 +12,30 @@ import {
 import { maxRetries, transition } from './lifecycle'
 import { log } from './log'
 import { backoffMs, withTimeout } from './retry'
-import { addMove, type CountChanges, type Parked, type ShardStore } from './shard-store'
+import { addMove, type CountChanges, type ShardStore } from './shard-store'
 
 /** Under load a drain waits this long for more, so that it tells D1 of many commits at once. */
 const LINGER_MS = 200
 /** An alarm handler may run for 15 minutes; a busy one hands over to the next well before. */
 const MAX_ALARM_MS = 60_000
-/** Halving a refused batch of 1,000 to find one row takes about 20 writes; many refused rows are parked unfound, and sorted out one by one. */
-const MAX_WRITES_A_STEP = 100
+/** Halving a refused batch of 1,000 to find one row takes about 20 writes; many refused rows are parked unfound, and sorted out by later steps. */
+const MAX_WRITES_A_STEP = 60
+/** An invocation may make 1,000 queries to D1, and a write is up to 6. */
+const MAX_WRITES_AN_ALARM = 100
+const MAX_PARKED_A_STEP = 100
+const QUEUE_TIMEOUT_MS = 10_000
 /** Bodies of so many dead letters, 100 KB each at most, fit into memory with ease. */
 const DEAD_LETTERS_A_STEP = 50
+
+const SMALL_BODIES = `
+  SELECT event_id, payload, metadata FROM events
+  WHERE event_id IN (SELECT value FROM json_each(?1)) AND octet_length(payload) + coalesce(octet_length(metadata), 0) < ?2`
 
 /** What D1 would not have, and why. */
 interface Refusal {
   change: D1Change
+  /** Whether it was tried by itself. */
+  alone: boolean
   reason: string
 }
 
@@ -38,6 +48,11 @@ export class Outbox {
   #stepping: Promise<void> | undefined
   /** While D1 fails, nobody asks it before this moment. */
   #retryAt = 0
+  /** Writes that failed since the last one that did not. */
+  #failures = 0
+  /** Writes of this alarm. */
+  #writes = 0
+  #turn = 0
   #sendFailures = 0
   #sendAt = 0
 
@@ -55,7 +70,11 @@ export class Outbox {
       Date.now() >= this.#retryAt &&
       Date.now() < deadline
     ) {
-      await withTimeout(this.#step(), deadline - Date.now()).catch(() => {})
+      const failed = await withTimeout(this.#step(), deadline - Date.now()).then(
+        () => false,
+        () => true,
+      )
+      if (failed) break
     }
     return this.#store.left(end).events + this.#store.countRefused()
   }
@@ -63,10 +82,11 @@ export class Outbox {
   /** Works until nothing is due. @returns milliseconds until something is, or null */
   async work(): Promise<number | null> {
     const deadline = Date.now() + MAX_ALARM_MS
+    this.#writes = 0
     for (;;) {
       const wait = this.untilNextWork()
       if (wait !== 0) return wait
-      if (Date.now() >= deadline) return 1
+      if (Date.now() >= deadline || this.#writes >= MAX_WRITES_AN_ALARM) return 1
       const lingerUntil = Date.now() + LINGER_MS
       await this.#step()
       if (this.#store.hasJournal() && Date.now() >= this.#retryAt)
@@ -78,9 +98,9 @@ export class Outbox {
   untilNextWork(): number | null {
     const due: number[] = []
     if (this.#store.hasJournal()) due.push(this.#retryAt)
-    const parked = this.#store.nextParked()
-    if (parked) due.push(Math.max(parked.retry_at ?? 0, this.#retryAt))
-    if (this.#store.unsentDeadLetters(1).length > 0) due.push(this.#sendAt)
+    const parkedAt = this.#store.nextParkedAt()
+    if (parkedAt !== null) due.push(Math.max(parkedAt, this.#retryAt))
+    if (this.#store.hasUnsentDeadLetters()) due.push(this.#sendAt)
     return due.length === 0 ? null : Math.max(0, Math.min(...due) - Date.now())
   }
 
@@ -90,13 +110,30 @@ export class Outbox {
     return this.#stepping
   }
 
+  /** The kinds of work take turns: under steady load there always is a journal. */
   async #doStep(): Promise<void> {
     const now = Date.now()
-    const parked = this.#store.nextParked()
-    if (now >= this.#retryAt && this.#store.hasJournal()) await this.#drain(this.#store.nextStep())
-    else if (now >= this.#retryAt && parked && now >= (parked.retry_at ?? 0))
-      await this.#retryParked(parked)
-    else if (now >= this.#sendAt) await this.#sendDeadLetters()
+    const kinds = [
+      {
+        due: now >= this.#retryAt && this.#store.hasJournal(),
+        work: () => this.#drain(this.#store.nextStep()),
+      },
+      {
+        due: now >= this.#retryAt && now >= (this.#store.nextParkedAt() ?? Infinity),
+        work: () => this.#retryParked(),
+      },
+      {
+        due: now >= this.#sendAt && this.#store.hasUnsentDeadLetters(),
+        work: () => this.#sendDeadLetters(),
+      },
+    ]
+    for (let offset = 1; offset <= kinds.length; offset++) {
+      const turn = (this.#turn + offset) % kinds.length
+      const kind = kinds[turn]
+      if (!kind?.due) continue
+      this.#turn = turn
+      return kind.work()
+    }
   }
 
   /** Tells D1 of these journal rows. */
@@ -110,13 +147,12 @@ export class Outbox {
       await this.#write(changes, refused, { writes: MAX_WRITES_A_STEP })
     } catch (error) {
       this.#store.attemptFailed(end)
-      this.#unavailable(error, (rows[0]?.attempts ?? 0) + 1)
-      return
+      return this.#unavailable(error)
     }
     this.#ctx.storage.transactionSync(() => {
       this.#store.deleteJournal(end)
       this.#addAttempts(rows)
-      for (const { change, reason } of refused) this.#refuse(change.event_id, change.insert, reason)
+      for (const each of refused) this.#refuse(each)
       const refusals = new Set(refused.map(({ change }) => change))
       const stored = changes.flatMap((change) =>
         change.insert && !refusals.has(change) ? [change.insert] : [],
@@ -142,30 +178,37 @@ export class Outbox {
     }
   }
 
-  /** Tries a parked event alone. */
-  async #retryParked({ event_id, body, attempts }: Parked): Promise<void> {
+  /** Tries the parked events that are due, together; what is refused again is alone at the end. */
+  async #retryParked(): Promise<void> {
+    const parked = this.#store.dueParked(Date.now(), MAX_PARKED_A_STEP)
+    const ids = parked.map(({ event_id }) => event_id)
     const storedAt = this.#store.tick()
-    const change = presentChange(
-      event_id,
-      this.#store.states([event_id]).get(event_id),
-      body,
-      storedAt,
-    )
+    const states = this.#store.states(ids)
+    const changes = parked.map((each) => presentChange(each, states.get(each.event_id), storedAt))
     const refused: Refusal[] = []
     try {
-      await this.#write([change], refused, { writes: 1 })
+      await this.#write(changes, refused, { writes: MAX_WRITES_A_STEP })
     } catch (error) {
-      this.#unavailable(error, attempts)
-      return
+      const counted = [...this.#store.states(ids).values()].map((state) => ({
+        ...state,
+        retry_count: state.retry_count + 1,
+      }))
+      this.#store.update(counted)
+      return this.#unavailable(error)
     }
     this.#ctx.storage.transactionSync(() => {
-      for (const { reason } of refused) this.#refuse(event_id, body, reason)
-      if (refused.length > 0 || !this.#store.unpark(event_id) || !body) return
-      const storeSeconds = [(storedAt - (change.insert?.created_at ?? storedAt)) / 1000]
+      for (const each of refused) this.#refuse(each)
+      const refusals = new Set(refused.map(({ change }) => change))
+      const stored: number[] = []
+      for (const change of changes.filter((each) => !refusals.has(each))) {
+        // Deleted while D1 was asked: then it was taken out of the counts as well.
+        if (this.#store.unpark(change.event_id) && change.insert)
+          stored.push(change.insert.created_at)
+      }
       this.#store.count({
-        queue_depth: -1,
-        happened: { stored: 1 },
-        storeSeconds,
+        queue_depth: -stored.length,
+        happened: { stored: stored.length },
+        storeSeconds: stored.map((created_at) => (storedAt - created_at) / 1000),
         processedAt: storedAt,
       })
     })
@@ -177,12 +220,15 @@ export class Outbox {
     // The tick is kept before it is used: after a crash the next write must not come behind this one.
     this.#store.count({})
     budget.writes--
+    this.#writes++
     try {
       await writeToD1(this.#env.DB, fence, changes)
+      this.#failures = 0
     } catch (error) {
       if (!isRejection(error)) throw error
-      if (changes.length === 1 || budget.writes <= 0) {
-        refused.push(...changes.map((change) => ({ change, reason: String(error) })))
+      const alone = changes.length === 1
+      if (alone || budget.writes <= 0) {
+        refused.push(...changes.map((change) => ({ change, alone, reason: String(error) })))
         return
       }
       const half = changes.length >> 1
@@ -191,19 +237,22 @@ export class Outbox {
     }
   }
 
-  /** Parks what D1 refused, for a later attempt; the last one fails it. `body` is null when D1 has the event already. */
-  #refuse(event_id: string, body: EventBody | null, reason: string): void {
+  /** Parks what D1 refused, for a later attempt; the last one fails it. What was refused only in the company of others was not tried yet. */
+  #refuse({ change, alone, reason }: Refusal): void {
+    const { event_id, insert } = change
     const state = this.#store.states([event_id]).get(event_id)
-    // Deleted while D1 was asked: the journal tells D1.
-    if (!state && body) return
     const before = this.#store.parked(event_id)
-    const attempts = (before?.attempts ?? 0) + 1
+    const deletes = change.delete !== null || (before?.deletes ?? false)
+    const clears = change.clearDeadLetter || (before?.clears ?? false)
+    // Deleted while D1 was asked: the journal tells D1.
+    if (!state && !deletes && !clears) return
+    const body =
+      state && (insert?.created_at === state.created_at ? insert : (before?.body ?? null))
+    const attempts = (before?.attempts ?? 0) + Number(alone)
     const at = this.#store.tick()
-    const counted = state && { ...state, retry_count: state.retry_count + 1 }
-    const failed =
-      counted && body && attempts >= maxRetries(this.#env)
-        ? transition('refuse', counted, at, 0)
-        : null
+    const counted = state && { ...state, retry_count: state.retry_count + Number(alone) }
+    const isLast = alone && body && attempts >= maxRetries(this.#env)
+    const failed = counted && isLast ? transition('refuse', counted, at, 0) : null
     log('warn', 'D1 refused an event', {
       shard: this.#ctx.id.name,
       event_id,
@@ -212,14 +261,12 @@ export class Outbox {
       reason,
     })
     if (counted) this.#store.update([failed ?? counted])
-    this.#store.park({
-      event_id,
-      body,
-      attempts,
-      reason,
-      retry_at: failed ? null : Date.now() + backoffMs(attempts),
-    })
-    const changes: CountChanges = { queue_depth: body ? (failed ? 0 : 1) - (before ? 1 : 0) : 0 }
+    const retry_at = failed ? null : Date.now() + (alone ? backoffMs(attempts) : 0)
+    this.#store.park({ event_id, body: body ?? null, attempts, retry_at, reason, deletes, clears })
+    const waited = before?.body && before.retry_at !== null
+    const changes: CountChanges = {
+      queue_depth: Number(body && !failed ? 1 : 0) - Number(waited ? 1 : 0),
+    }
     if (failed) {
       addMove(changes, 'pending', 'failed')
       this.#store.addDeadLetters([{ event_id, reason, failed_at: at }])
@@ -227,12 +274,12 @@ export class Outbox {
     this.#store.count(changes)
   }
 
-  #unavailable(error: unknown, attempts: number): void {
-    const delay = backoffMs(attempts)
+  #unavailable(error: unknown): void {
+    const delay = backoffMs(++this.#failures)
     this.#retryAt = Date.now() + delay
     log('warn', 'D1 did not take a write; it will be tried again', {
       shard: this.#ctx.id.name,
-      attempts,
+      attempts: this.#failures,
       retry_in_ms: delay,
       error: String(error),
     })
@@ -243,15 +290,22 @@ export class Outbox {
     const letters = this.#store.unsentDeadLetters(DEAD_LETTERS_A_STEP)
     const states = this.#store.states(letters.map((letter) => letter.event_id))
     try {
-      const messages = []
-      for (const letter of letters) {
+      const bodies = await this.#bodiesOf([...states.values()])
+      const messages = letters.flatMap((letter) => {
         const state = states.get(letter.event_id)
-        if (state)
-          messages.push(
-            deadLetterMessage(this.#ctx.id.name ?? '', state, letter, await this.#bodyOf(state)),
-          )
-      }
-      for (const batch of deadLetterBatches(messages)) await this.#env.DLQ.sendBatch(batch)
+        return state
+          ? [
+              deadLetterMessage(
+                this.#ctx.id.name ?? '',
+                state,
+                letter,
+                bodies.get(letter.event_id) ?? null,
+              ),
+            ]
+          : []
+      })
+      for (const batch of deadLetterBatches(messages))
+        await withTimeout(this.#env.DLQ.sendBatch(batch), QUEUE_TIMEOUT_MS)
       this.#store.markSent(letters, Date.now())
       this.#sendFailures = 0
     } catch (error) {
@@ -265,11 +319,24 @@ export class Outbox {
     }
   }
 
-  /** The body from where it is: here until D1 has it, then there. */
-  async #bodyOf(state: EventState): Promise<EventBody | null> {
-    const held = this.#store.heldBody(state)
-    if (held) return held
-    const query = this.#env.DB.prepare('SELECT payload, metadata FROM events WHERE event_id = ?')
-    return withTimeout(query.bind(state.event_id).first<EventBody>(), D1_TIMEOUT_MS)
+  /** The bodies from where they are: here until D1 has them, then there; but for those too large for a message. */
+  async #bodiesOf(states: EventState[]): Promise<Map<string, EventBody>> {
+    const bodies = new Map<string, EventBody>()
+    for (const state of states) {
+      const held = this.#store.heldBody(state)
+      if (held) bodies.set(state.event_id, held)
+    }
+    const elsewhere = states.map(({ event_id }) => event_id).filter((id) => !bodies.has(id))
+    if (elsewhere.length === 0) return bodies
+    const query = this.#env.DB.prepare(SMALL_BODIES).bind(
+      JSON.stringify(elsewhere),
+      MAX_MESSAGE_BYTES,
+    )
+    const { results } = await withTimeout(
+      query.all<EventBody & { event_id: string }>(),
+      D1_TIMEOUT_MS,
+    )
+    for (const { event_id, ...body } of results) bodies.set(event_id, body)
+    return bodies
   }
 }

@@ -1,8 +1,6 @@
 import { closest, distance } from 'fastest-levenshtein'
+import { LIMITS } from './limits'
 import { type Complaint, HttpError } from './problem'
-
-/** Most parameters a query string may have, whatever they are. */
-const MAX_PARAMETERS = 32
 
 /** Reads a query string; every complaint is collected, and `done` throws them together. `prefixes` begin further known names. */
 export function readParameters(
@@ -15,11 +13,11 @@ export function readParameters(
     complaints.push({ parameter: parameter.slice(0, 64), detail })
   }
   const names = new Set(params.keys())
-  if (names.size > MAX_PARAMETERS) {
+  if (names.size > LIMITS.QUERY_PARAMETERS) {
     throw new HttpError(
       400,
       'INVALID_PARAMETER',
-      `At most ${MAX_PARAMETERS} parameters are allowed.`,
+      `At most ${LIMITS.QUERY_PARAMETERS} parameters are allowed.`,
     )
   }
   for (const name of names) {

@@ -21,3 +21,8 @@ export class HttpError extends Error {
     this.options = options
   }
 }
+
+/** 503 for what may well work in a moment. */
+export function unavailable(detail: string): HttpError {
+  return new HttpError(503, 'UNAVAILABLE', detail, { headers: { 'Retry-After': '2' } })
+}

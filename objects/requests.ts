@@ -15,31 +15,70 @@ export function requireJson(request: Pick<Request, 'headers'>): void {
   )
 }
 
-/** The body as text; stops reading at the limit, whatever Content-Length says. @throws HttpError 413, or 400 for what is not UTF-8 */
+type Body = Pick<Request, 'headers' | 'body'>
+
+/**
+ * The body as text; stops reading at the limit, whatever Content-Length says. `maxBytes` may depend on how the text begins.
+ * @throws HttpError 413, or 400 for what is not UTF-8 or was cut off
+ */
 export async function readText(
-  request: Pick<Request, 'headers' | 'body'>,
-  maxBytes: number,
+  request: Body,
+  maxBytes: number | ((start: string) => number),
 ): Promise<string> {
-  const tooLarge = new HttpError(
-    413,
-    'CONTENT_TOO_LARGE',
-    `The body is larger than ${maxBytes} bytes. Keep large data elsewhere and send its address.`,
-  )
-  if (Number(request.headers.get('Content-Length')) > maxBytes) throw tooLarge
-  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-  let size = 0
   let text = ''
-  try {
-    for await (const chunk of request.body ?? []) {
-      size += chunk.byteLength
-      if (size > maxBytes) throw tooLarge
-      text += decoder.decode(chunk, { stream: true })
-    }
-    return text + decoder.decode()
-  } catch (error) {
-    if (error instanceof TypeError)
+  const limit = () => (typeof maxBytes === 'number' ? maxBytes : maxBytes(text))
+  for await (const piece of pieces(request, limit)) text += piece
+  return text
+}
+
+/** The lines of the body that are not blank, without ever holding the whole. @throws as readText */
+export async function* readLines(request: Body, maxBytes: number): AsyncGenerator<string> {
+  let carry = ''
+  for await (const piece of pieces(request, () => maxBytes)) {
+    const lines = (carry + piece).split('\n')
+    carry = lines.pop() ?? ''
+    for (const line of lines) if (line.trim() !== '') yield line
+  }
+  if (carry.trim() !== '') yield carry
+}
+
+/** The body's bytes. @throws as readText */
+export async function readBytes(request: Body, maxBytes: number): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = []
+  for await (const chunk of chunksOf(request, () => maxBytes)) chunks.push(chunk)
+  return new Uint8Array(await new Blob(chunks).arrayBuffer())
+}
+
+async function* pieces(request: Body, limit: () => number): AsyncGenerator<string> {
+  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+  const decode = (chunk?: Uint8Array) => {
+    try {
+      return decoder.decode(chunk, { stream: chunk !== undefined })
+    } catch {
       throw new HttpError(400, 'INVALID_UTF8', 'The body is not valid UTF-8.')
-    throw error
+    }
+  }
+  for await (const chunk of chunksOf(request, limit)) yield decode(chunk)
+  yield decode()
+}
+
+async function* chunksOf({ headers, body }: Body, limit: () => number): AsyncGenerator<Uint8Array> {
+  let size = 0
+  const check = (bytes: number) => {
+    if (bytes <= limit()) return
+    const detail = `The body is larger than ${limit()} bytes. Keep large data elsewhere and send its address.`
+    throw new HttpError(413, 'CONTENT_TOO_LARGE', detail)
+  }
+  check(Math.min(Number(headers.get('Content-Length') ?? 0), Number.MAX_SAFE_INTEGER))
+  try {
+    for await (const chunk of body ?? []) {
+      size += chunk.byteLength
+      check(size)
+      yield chunk
+    }
+  } catch (error) {
+    if (error instanceof HttpError) throw error
+    throw new HttpError(400, 'INCOMPLETE_BODY', 'The body ended before it was complete.')
   }
 }
 

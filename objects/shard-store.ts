@@ -1,6 +1,7 @@
 import type { EventStatus, NewEvent } from './event'
 import {
   bodiesOf,
+  bodyLength,
   encodeAccepted,
   type EventBody,
   type EventState,
@@ -8,6 +9,7 @@ import {
   type JournalRow,
   MAX_STEP_CHARS,
   MAX_STEP_EVENTS,
+  type Unfinished,
 } from './journal'
 import {
   emptyHistogram,
@@ -31,9 +33,8 @@ export interface CountChanges extends Partial<Record<EventStatus | 'queue_depth'
   processedAt?: number
 }
 
-export interface Parked {
-  event_id: string
-  body: EventBody | null
+/** What D1 refused, and when it is tried again: null once it was given up. */
+export interface Parked extends Unfinished {
   attempts: number
   retry_at: number | null
   reason: string
@@ -94,9 +95,11 @@ export class ShardStore {
   insert(events: NewEvent[]): number {
     const seq = this.tick()
     this.#sql.exec(
-      `INSERT INTO events (event_id, correlation_id, created_at, updated_at)
-       SELECT value ->> 0, value ->> 1, ?2, ?2 FROM json_each(?1)`,
-      JSON.stringify(events.map((event) => [event.event_id, event.correlation_id])),
+      `INSERT INTO events (event_id, correlation_id, fingerprint, created_at, updated_at)
+       SELECT value ->> 0, value ->> 1, value ->> 2, ?2, ?2 FROM json_each(?1)`,
+      JSON.stringify(
+        events.map((event) => [event.event_id, event.correlation_id, event.fingerprint]),
+      ),
       seq,
     )
     const { entries, bodies } = encodeAccepted(events)
@@ -187,18 +190,18 @@ export class ShardStore {
 
   // Parked events
 
-  park({ event_id, body, attempts, retry_at, reason }: Parked): void {
-    const values = [
+  park({ event_id, body, attempts, retry_at, reason, deletes, clears }: Parked): void {
+    this.#sql.exec(
+      `INSERT OR REPLACE INTO parked (event_id, payload, metadata, attempts, retry_at, reason, deletes, clears)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
       event_id,
       body?.payload ?? null,
       body?.metadata ?? null,
       attempts,
       retry_at,
       reason,
-    ]
-    this.#sql.exec(
-      'INSERT OR REPLACE INTO parked (event_id, payload, metadata, attempts, retry_at, reason) VALUES (?, ?, ?, ?, ?, ?)',
-      ...values,
+      Number(deletes),
+      Number(clears),
     )
   }
 
@@ -210,12 +213,38 @@ export class ShardStore {
   }
 
   parked(eventId: string): Parked | undefined {
-    return this.#parked('WHERE event_id = ?', eventId)
+    type Row = Omit<Parked, 'body' | 'deletes' | 'clears'> & {
+      payload: string | null
+      metadata: string | null
+      deletes: number
+      clears: number
+    }
+    const [row] = this.#rows<Row>('SELECT * FROM parked WHERE event_id = ?', eventId)
+    if (!row) return undefined
+    const { payload, metadata, deletes, clears, ...fields } = row
+    const body = payload === null ? null : { payload, metadata }
+    return { ...fields, body, deletes: deletes === 1, clears: clears === 1 }
   }
 
-  /** The parked event that is to be tried next, and when. */
-  nextParked(): Parked | undefined {
-    return this.#parked('WHERE retry_at IS NOT NULL ORDER BY retry_at LIMIT 1')
+  /** When the next parked event is to be tried. */
+  nextParkedAt(): number | null {
+    const sql = 'SELECT retry_at FROM parked WHERE retry_at IS NOT NULL ORDER BY retry_at LIMIT 1'
+    return this.#rows<{ retry_at: number }>(sql)[0]?.retry_at ?? null
+  }
+
+  /** Parked events that are due, as many as one write to D1 may carry. */
+  dueParked(now: number, most: number): Parked[] {
+    const sql = 'SELECT event_id FROM parked WHERE retry_at <= ? ORDER BY retry_at LIMIT ?'
+    const due: Parked[] = []
+    let chars = 0
+    for (const { event_id } of this.#rows<{ event_id: string }>(sql, now, most)) {
+      const parked = this.parked(event_id)
+      if (!parked) continue
+      chars += parked.body ? bodyLength(parked.body) : 0
+      if (due.length > 0 && chars > MAX_STEP_CHARS) break
+      due.push(parked)
+    }
+    return due
   }
 
   /** Has those that were given up tried again. @returns how many there were */
@@ -269,6 +298,10 @@ export class ShardStore {
       'SELECT event_id, reason, failed_at FROM dead_letters WHERE sent_at IS NULL LIMIT ?',
       limit,
     )
+  }
+
+  hasUnsentDeadLetters(): boolean {
+    return this.unsentDeadLetters(1).length > 0
   }
 
   markSent(letters: DeadLetter[], at: number): void {
@@ -378,6 +411,7 @@ export class ShardStore {
         ),
         dead_letters: this.#number('SELECT count(*) FROM dead_letters'),
       },
+      behind: this.left(this.journalEnd()).commits,
       refused: byStatus(
         `SELECT status, count(*) AS count FROM parked JOIN events USING (event_id) WHERE payload IS NOT NULL GROUP BY status`,
       ),
@@ -397,14 +431,6 @@ export class ShardStore {
     for (const row of this.#sql.exec<Row>(`SELECT * FROM journal ${clause}`, ...bindings)) {
       yield { ...row, entries: JSON.parse(row.entries) }
     }
-  }
-
-  #parked(clause: string, ...bindings: string[]): Parked | undefined {
-    type Row = Omit<Parked, 'body'> & { payload: string | null; metadata: string | null }
-    const [row] = this.#rows<Row>(`SELECT * FROM parked ${clause}`, ...bindings)
-    if (!row) return undefined
-    const { payload, metadata, ...fields } = row
-    return { ...fields, body: payload === null ? null : { payload, metadata } }
   }
 
   #rows<Row extends object>(sql: string, ...bindings: (string | number | null)[]): Row[] {

@@ -54,4 +54,11 @@ export const MIGRATIONS = [
    ALTER TABLE counters ADD COLUMN latency TEXT; -- JSON, a Histogram
    ALTER TABLE counters ADD COLUMN started_at INTEGER NOT NULL DEFAULT 0;
    UPDATE counters SET started_at = unixepoch() * 1000;`,
+  // Of a request with an idempotency key.
+  `ALTER TABLE events ADD COLUMN fingerprint TEXT`,
+  `ALTER TABLE parked ADD COLUMN deletes INTEGER NOT NULL DEFAULT 0; -- whether another row must go first
+   ALTER TABLE parked ADD COLUMN clears INTEGER NOT NULL DEFAULT 0; -- whether a dead letter must go
+   CREATE INDEX parked_due ON parked (retry_at) WHERE retry_at IS NOT NULL;
+   CREATE INDEX parked_bodies ON parked (event_id) WHERE payload IS NOT NULL;
+   CREATE INDEX dead_letters_unsent ON dead_letters (event_id) WHERE sent_at IS NULL`,
 ]

@@ -22,20 +22,24 @@ export function shardNamed(env: Env, name: string): Shard {
   return env.SHARD.getByName(name)
 }
 
-/** Asks each shard once for all of its ids. @returns one result an id, in the order of `ids` */
-export async function askByShard<T>(
+/** Asks each shard once, in parallel, for all of its items. @returns one result an item, in their order */
+export async function askByShard<Item, Result>(
   env: Env,
-  ids: string[],
-  ask: (shard: Shard, own: string[]) => Promise<T[]>,
-): Promise<T[]> {
-  const results: T[] = []
-  const groups = Map.groupBy(ids.keys(), (index) => ownerOf(env, ids[index] ?? ''))
-  const asked = [...groups].map(async ([name, indexes]) => {
+  items: Item[],
+  idOf: (item: Item) => string,
+  ask: (shard: Shard, own: Item[]) => Promise<Result[]>,
+): Promise<Result[]> {
+  const results: Result[] = []
+  const groups = Map.groupBy(items.entries(), ([, item]) => ownerOf(env, idOf(item)))
+  const asked = [...groups].map(async ([name, entries]) => {
     const own = await ask(
       shardNamed(env, name),
-      indexes.map((index) => ids[index] ?? ''),
+      entries.map(([, item]) => item),
     )
-    for (const [at, result] of own.entries()) results[indexes[at] ?? 0] = result
+    for (const [at, [index]] of entries.entries()) {
+      const result = own[at]
+      if (result !== undefined) results[index] = result
+    }
   })
   await Promise.all(asked)
   return results

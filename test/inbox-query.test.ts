@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect } from 'vitest'
-import { MAX_SCAN, parseInboxQuery, parseTime } from '../objects/inbox-query'
+import { parseInboxQuery, parseTime } from '../objects/inbox-query'
+import { LIMITS } from '../objects/limits'
 import { type Inbox, type InboxEvent, inParallel, type Row, test } from './world'
 
 const DAY_MS = 24 * 60 * 60 * 1_000
@@ -280,10 +281,10 @@ describe('a query', () => {
     }
   })
 
-  test('stops after MAX_SCAN events that no index can choose from, and goes on from there', async ({
+  test('stops after LIMITS.PAGE_SCAN events that no index can choose from, and goes on from there', async ({
     inbox,
   }) => {
-    const count = MAX_SCAN * 2 + 500
+    const count = LIMITS.PAGE_SCAN * 2 + 500
     const events = Array.from({ length: count }, (_, n) => ({
       event_id: `scan-${String(n).padStart(6, '0')}`,
       payload: JSON.stringify({ rare: n % 9_000 === 42 }),
@@ -329,9 +330,9 @@ test('reads no more rows of many events than a page needs', async ({ inbox }) =>
   const { count } = (
     await inbox.db.prepare('SELECT count(*) AS count FROM events').all<{ count: number }>()
   ).results[0] ?? { count: 0 }
-  expect(count).toBeGreaterThan(MAX_SCAN)
+  expect(count).toBeGreaterThan(LIMITS.PAGE_SCAN)
   const { next_cursor } = await page(inbox, 'consistency=eventual&limit=1&to=2026-01-01')
-  const queries = [
+  const texts = [
     'limit=50',
     'status=pending',
     'status=pending,failed',
@@ -340,7 +341,7 @@ test('reads no more rows of many events than a page needs', async ({ inbox }) =>
     'sort=event_id&order=asc',
     `to=2026-01-01&cursor=${next_cursor}`,
   ]
-  for (const query of queries) {
+  for (const query of texts) {
     const { page: statement } = parseInboxQuery(new URLSearchParams(query))
     const { meta } = await inbox.db
       .prepare(statement.sql)

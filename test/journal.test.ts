@@ -25,7 +25,7 @@ const events = fc.uniqueArray(
   { selector: (event) => event.event_id },
 )
 
-const NO_CHANGE = { delete: false, clearDeadLetter: false, insert: null, update: null }
+const NO_CHANGE = { delete: null, clearDeadLetter: false, insert: null, update: null }
 
 function stateOf(event_id: string, state: Partial<EventState> = {}): EventState {
   return {
@@ -104,7 +104,7 @@ describe('folding', () => {
   test('makes one insert of an event, in its present state, with the failed attempts counted', () => {
     const delivered = states({ status: 'delivered', updated_at: 6 })
     const [change] = fold([accepted, noted('change')], delivered, 9)
-    expect(change).toMatchObject({ insert, delete: false, clearDeadLetter: false })
+    expect(change).toMatchObject({ insert, delete: null, clearDeadLetter: false })
     expect(fold([noted('change')], delivered, 9)).toEqual([
       { ...NO_CHANGE, event_id: 'a', update: delivered.get('a') },
     ])
@@ -112,7 +112,7 @@ describe('folding', () => {
 
   test('makes a deletion of an event that is gone, whatever came before', () => {
     expect(fold([accepted, noted('change'), noted('delete')], new Map(), 9)).toEqual([
-      { ...NO_CHANGE, event_id: 'a', delete: true, clearDeadLetter: true },
+      { ...NO_CHANGE, event_id: 'a', delete: { except: null }, clearDeadLetter: true },
     ])
   })
 
@@ -124,7 +124,10 @@ describe('folding', () => {
       ...encodeAccepted([{ ...event, payload: '{"n":2}' }]),
     }
     const [change] = fold([accepted, noted('delete'), later], states({ created_at: 7 }), 9)
-    expect(change).toMatchObject({ delete: true, insert: { payload: '{"n":2}', created_at: 7 } })
+    expect(change).toMatchObject({
+      delete: { except: 7 },
+      insert: { payload: '{"n":2}', created_at: 7 },
+    })
     expect(fold([accepted], states({ created_at: 7 }), 9)).toEqual([
       { ...NO_CHANGE, event_id: 'a' },
     ])

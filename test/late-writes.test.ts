@@ -3,7 +3,7 @@ import { writeToD1 } from '../objects/d1-writer'
 import { type D1Change, type EventState, MAX_STEP_CHARS } from '../objects/journal'
 import { test } from './world'
 
-const NO_CHANGE = { delete: false, clearDeadLetter: false, insert: null, update: null }
+const NO_CHANGE = { delete: null, clearDeadLetter: false, insert: null, update: null }
 
 const insertOf = (event_id: string, payload = '{}', created_at = 1): D1Change => ({
   ...NO_CHANGE,
@@ -32,7 +32,11 @@ const updateOf = (event_id: string, state: Partial<EventState>): D1Change => ({
     ...state,
   },
 })
-const deleteOf = (event_id: string): D1Change => ({ ...NO_CHANGE, event_id, delete: true })
+const deleteOf = (event_id: string): D1Change => ({
+  ...NO_CHANGE,
+  event_id,
+  delete: { except: null },
+})
 
 test('an update that lands after a newer one changes nothing', async ({ inbox }) => {
   await writeToD1(inbox.db, { shard: 's', tick: 10 }, [insertOf('updated')])
@@ -69,6 +73,23 @@ test('a deletion that lands after the id was accepted again leaves the new event
     'newer write',
   )
   expect(await inbox.rows("event_id = 'again'")).toHaveLength(1)
+})
+
+test('a redrive that lands after the event failed again leaves the new dead letter', async ({
+  inbox,
+}) => {
+  const letter = (failed_at: number) =>
+    inbox.db
+      .prepare("INSERT OR REPLACE INTO dead_letters VALUES ('l', 'shard-0', 'r', 3, 'c', ?)")
+      .bind(new Date(failed_at).toISOString())
+      .run()
+  const redrive: D1Change = { ...NO_CHANGE, event_id: 'l', clearDeadLetter: true }
+  const count = () => inbox.db.prepare('SELECT count(*) AS n FROM dead_letters').first('n')
+  await letter(20)
+  await writeToD1(inbox.db, { shard: 'l', tick: 10 }, [redrive])
+  expect(await count()).toBe(1)
+  await writeToD1(inbox.db, { shard: 'l', tick: 30 }, [redrive])
+  expect(await count()).toBe(0)
 })
 
 test('other shards’ writes have an order of their own', async ({ inbox }) => {

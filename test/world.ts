@@ -2,6 +2,8 @@ import { readFileSync } from 'node:fs'
 import { test as base, expect } from 'vitest'
 import { createTestHarness, type TestHarness, unstable_splitSqlQuery } from 'wrangler'
 
+import { checkAnswer } from './openapi'
+
 export const SHARDS = 8
 export const AUTHORIZED = { Authorization: 'Bearer dev-token' }
 
@@ -99,8 +101,13 @@ async function inboxOf(server: TestHarness) {
       (await env.DB.prepare(`SELECT * FROM events WHERE ${where}`).all<Row>()).results,
     /** Counters, rows and D1 agree. */
     async expectVerified() {
-      const { body } = await client.get<Metrics & { differences: unknown[] }>('/metrics?verify=1')
-      expect(body.data.differences).toEqual([])
+      const verify = async () => {
+        const { behind, differences } = (await client.get<Verification>('/metrics?verify=1')).body
+          .data
+        return { behind, differences }
+      }
+      await expect.poll(async () => (await verify()).behind).toBe(0)
+      expect(await verify()).toEqual({ behind: 0, differences: [] })
     },
   }
 }
@@ -115,6 +122,14 @@ export interface Row {
   updated_at: string
 }
 
+/** Later headers replace earlier ones, however they are written. */
+function merged(...parts: (Record<string, string> | undefined)[]): Record<string, string> {
+  const lower = parts.flatMap((part) =>
+    Object.entries(part ?? {}).map(([name, value]) => [name.toLowerCase(), value]),
+  )
+  return Object.fromEntries(lower)
+}
+
 /** Speaks to a server with the development token. */
 export function clientOf(url: URL) {
   /** A `body` that is no string goes as JSON. */
@@ -126,14 +141,21 @@ export function clientOf(url: URL) {
   ) {
     const response = await fetch(new URL(path, url), {
       method,
-      headers: {
-        ...AUTHORIZED,
-        ...(body !== undefined && { 'Content-Type': 'application/json' }),
-        ...headers,
-      },
+      headers: merged(
+        AUTHORIZED,
+        body === undefined ? {} : { 'Content-Type': 'application/json' },
+        headers,
+      ),
       ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
     })
     const text = await response.text()
+    checkAnswer(
+      method,
+      new URL(path, url).pathname,
+      response.status,
+      response.headers.get('Content-Type'),
+      text,
+    )
     const answer: Answer<Body<Data>> = {
       status: response.status,
       headers: response.headers,
@@ -166,6 +188,11 @@ export function clientOf(url: URL) {
     /** Resolves once D1 has been told of every accepted event. */
     drained: () => expect.poll(async () => (await metrics()).queue_depth).toBe(0),
   }
+}
+
+interface Verification {
+  behind: number
+  differences: unknown[]
 }
 
 export interface DeadLetter {

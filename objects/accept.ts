@@ -1,0 +1,94 @@
+import { json, now } from './answers'
+import { type Draft, isoTime, type NewEvent } from './event'
+import type { AcceptOutcome } from './event-shard'
+import { digestOf } from './ingest'
+import { log } from './log'
+import { HttpError, unavailable } from './problem'
+import { v7 as uuidv7 } from 'uuid'
+
+/** From a draft to the event its shard accepts, and from the shard's outcome to the answer. */
+
+/** What became of an entry; an error where it never reached its shard. */
+export type Outcome = AcceptOutcome | HttpError | undefined
+
+/** The event with its id: given, derived from what makes it the same when it comes again, or a new UUID v7 (RFC 9562). */
+export async function newEvent(
+  { payload, metadata, event_id, identity }: Draft,
+  key: string[] | null,
+  fingerprint: string | undefined,
+  correlationId: string,
+): Promise<NewEvent> {
+  const same = key ?? identity
+  const id = event_id ?? (same ? `${same[0]}-${await digestOf(...same)}` : uuidv7())
+  return {
+    event_id: id,
+    payload,
+    metadata,
+    correlation_id: correlationId,
+    ...(fingerprint && { fingerprint }),
+  }
+}
+
+/** A shard that does not answer rejects its own events of a batch, and no others. */
+export function unanswered(error: unknown, own: NewEvent[]): HttpError[] {
+  log('error', 'a shard did not answer', { error: String(error), events: own.length })
+  return own.map(() =>
+    unavailable('The shard of this event did not answer. Send it again with the same event_id.'),
+  )
+}
+
+export function acceptResponse(event_id: string, outcome: Outcome): Response {
+  const error = acceptError(event_id, outcome)
+  if (error) throw error
+  const { outcome: how, created_at } = outcome as AcceptOutcome
+  const headers = how === 'replayed' ? { 'Idempotency-Replayed': 'true' } : undefined
+  return json(
+    { data: { event_id, status: 'accepted', timestamp: isoTime(created_at) }, timestamp: now() },
+    202,
+    headers,
+  )
+}
+
+function acceptError(event_id: string, outcome: Outcome): HttpError | null {
+  if (!outcome || outcome instanceof HttpError)
+    return outcome ?? unavailable('The shard of this event gave no answer.')
+  const members = {
+    event_id,
+    event_status: outcome.status,
+    created_at: isoTime(outcome.created_at),
+  }
+  if (outcome.outcome === 'duplicate')
+    return new HttpError(409, 'DUPLICATE_EVENT_ID', `Duplicate event_id: ${event_id}`, { members })
+  if (outcome.outcome !== 'mismatch') return null
+  return new HttpError(
+    422,
+    'IDEMPOTENCY_KEY_REUSED',
+    'This key was used for another body. Use a new key for a new event.',
+    { members },
+  )
+}
+
+export function batchResponse(events: (NewEvent | null)[], outcomes: Outcome[]): Response {
+  const data = outcomes.map((outcome, index) => {
+    const event_id = events[index]?.event_id ?? null
+    const error = acceptError(event_id ?? '', outcome)
+    if (!error) return { index, event_id, status: 'accepted' }
+    const { code, message: detail, options } = error
+    const { event_status, created_at } = options.members ?? {}
+    if (code === 'DUPLICATE_EVENT_ID')
+      return { index, event_id, status: 'duplicate', event_status, created_at }
+    const errors = options.errors?.map((each) =>
+      'pointer' in each ? { ...each, pointer: `#/${index}${each.pointer.slice(1)}` } : each,
+    )
+    return {
+      index,
+      event_id,
+      status: 'rejected',
+      error: { code, detail, ...(errors && { errors }) },
+    }
+  })
+  return json(
+    { data, timestamp: now() },
+    data.every(({ status }) => status === 'accepted') ? 202 : 207,
+  )
+}

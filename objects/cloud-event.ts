@@ -1,0 +1,146 @@
+import { type Draft, invalidEvent, parseJson, parseMembers, payloadOf, typeName } from './event'
+import type { Complaint } from './problem'
+
+/**
+ * CloudEvents 1.0 in the three modes of its HTTP binding: `data` becomes the payload, the attributes become the metadata, and
+ * `source` + `id` say which event it is. No I/O.
+ */
+
+const REQUIRED = ['id', 'source', 'specversion', 'type']
+/** May not be empty when present; the other optional ones are extensions. */
+const OPTIONAL = ['datacontenttype', 'dataschema', 'subject', 'time']
+const RFC_3339 = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/
+const MAX_INTEGER = 2 ** 31
+
+/** An event in structured mode: `application/cloudevents+json`, or an entry of a batch. @throws HttpError 400 that names the attribute */
+export function parseCloudEvent(text: string): Draft {
+  const { parsed, sources } = parseMembers(text)
+  const attributes = Object.entries(parsed).filter(
+    ([name, value]) => name !== 'data' && name !== 'data_base64' && value !== null,
+  )
+  const complaints = check(Object.fromEntries(attributes))
+  if ('data' in parsed && 'data_base64' in parsed)
+    complaints.push({ pointer: '#/data_base64', detail: 'cannot stand beside data' })
+  if ('data_base64' in parsed && !isBase64(parsed.data_base64))
+    complaints.push({ pointer: '#/data_base64', detail: 'must be a base64 string' })
+  if (complaints.length > 0) throw invalidEvent(complaints)
+  const data = sources.get('data')
+  const base64 = sources.get('data_base64')
+  const payload =
+    data !== undefined
+      ? payloadOf(parsed.data, data)
+      : base64 !== undefined
+        ? `{"data_base64":${base64}}`
+        : '{}'
+  const metadata = attributes
+    .map(([name]) => `${JSON.stringify(name)}:${sources.get(name)}`)
+    .join(',')
+  return {
+    event_id: null,
+    identity: ['cloudevents', String(parsed.source), String(parsed.id)],
+    payload,
+    metadata: `{${metadata}}`,
+  }
+}
+
+/** An event in binary mode: attributes in `ce-` headers, the body as data. @throws HttpError 400 that names the header */
+export function parseBinaryCloudEvent(headers: Headers, body: Uint8Array): Draft {
+  const attributes: Record<string, string> = {}
+  const complaints: Complaint[] = []
+  for (const [header, value] of headers) {
+    if (!header.startsWith('ce-')) continue
+    const name = header.slice(3)
+    const decoded = decodeHeader(value)
+    if (name === 'datacontenttype')
+      complaints.push({
+        pointer: '#/datacontenttype',
+        detail: 'is the Content-Type header in this mode',
+      })
+    else if (decoded === null)
+      complaints.push({ pointer: `#/${name}`, detail: 'is not percent-encoded UTF-8' })
+    else attributes[name] = decoded
+  }
+  const contentType = headers.get('Content-Type')
+  if (contentType) attributes.datacontenttype = contentType
+  complaints.push(...check(attributes))
+  if (complaints.length > 0) throw invalidEvent(complaints)
+  const identity = ['cloudevents', attributes.source ?? '', attributes.id ?? '']
+  return {
+    event_id: null,
+    identity,
+    payload: binaryPayload(contentType, body),
+    metadata: JSON.stringify(attributes),
+  }
+}
+
+function binaryPayload(contentType: string | null, body: Uint8Array): string {
+  if (body.byteLength === 0) return '{}'
+  const mediaType = contentType?.split(';')[0]?.trim().toLowerCase() ?? 'application/json'
+  let text: string
+  try {
+    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(body)
+  } catch {
+    return JSON.stringify({ data_base64: base64Of(body) })
+  }
+  if (mediaType === 'application/json' || mediaType.endsWith('+json'))
+    return payloadOf(parseJson(text), text.trim())
+  return JSON.stringify({ data: text })
+}
+
+/** What the specification says of attributes (CloudEvents 1.0.2 §3). */
+function check(attributes: Record<string, unknown>): Complaint[] {
+  const complaints: Complaint[] = []
+  const complain = (name: string, detail: string) =>
+    complaints.push({ pointer: `#/${name.slice(0, 64)}`, detail })
+  for (const name of REQUIRED)
+    if (!(name in attributes)) complain(name, 'is a required attribute and is missing')
+  if ('specversion' in attributes && attributes.specversion !== '1.0')
+    complain('specversion', 'must be "1.0"')
+  for (const [name, value] of Object.entries(attributes)) {
+    if (!/^[a-z0-9]{1,64}$/.test(name))
+      complain(name.toWellFormed(), 'is no attribute name: those are lower-case letters and digits')
+    else if (REQUIRED.includes(name) || OPTIONAL.includes(name)) {
+      if (typeof value !== 'string' || value === '')
+        complain(name, `must be a string that is not empty, not ${typeName(value)}`)
+      else if (name === 'time' && (!RFC_3339.test(value) || Number.isNaN(Date.parse(value))))
+        complain(name, 'must be an RFC 3339 timestamp')
+      else if (name === 'dataschema' && !URL.canParse(value))
+        complain(name, 'must be an absolute URI')
+    } else if (!isSimple(value)) complain(name, 'must be a string, a boolean or a 32-bit integer')
+  }
+  return complaints
+}
+
+function isSimple(value: unknown): boolean {
+  if (typeof value === 'number')
+    return Number.isInteger(value) && value >= -MAX_INTEGER && value < MAX_INTEGER
+  return typeof value === 'string' || typeof value === 'boolean'
+}
+
+/** HTTP binding §3.1.3.2: quotes are taken off, percent-encoding is undone; null when it is not UTF-8. */
+function decodeHeader(value: string): string | null {
+  // The runtime's mark for bytes that were no UTF-8: a sender that did not encode them.
+  if (value.includes('\ufffd')) return null
+  const bare = /^".*"$/.test(value) ? value.slice(1, -1).replaceAll(/\\(.)/g, '$1') : value
+  try {
+    return decodeURIComponent(bare.replaceAll(/%(?![0-9A-Fa-f]{2})/g, '%25'))
+  } catch {
+    return null
+  }
+}
+
+function isBase64(value: unknown): boolean {
+  return typeof value === 'string' && value.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(value)
+}
+
+function base64Of(bytes: Uint8Array): string {
+  let text = ''
+  for (let at = 0; at < bytes.length; at += 8_192)
+    text += String.fromCharCode(...bytes.subarray(at, at + 8_192))
+  return btoa(text)
+}
+
+/** Whether a request carries an event in binary mode. */
+export function isBinaryCloudEvent(headers: Headers): boolean {
+  return headers.has('ce-specversion') || headers.has('ce-id')
+}

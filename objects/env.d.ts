@@ -1,0 +1,7 @@
+/** What wrangler.jsonc does not say, because it is off unless configured. */
+interface Env {
+  /** Limits requests per token; see the README. */
+  RATE_LIMIT?: RateLimit
+  /** Verifies Standard Webhooks: one secret or several, separated by blanks. */
+  WEBHOOK_SECRET?: string
+}

@@ -1,0 +1,231 @@
+import { Webhook } from 'standardwebhooks'
+import { isBinaryCloudEvent, parseBinaryCloudEvent, parseCloudEvent } from './cloud-event'
+import { type Draft, parseEvent, parseJson, payloadOf } from './event'
+import { elementSources } from './json-text'
+import { LIMITS } from './limits'
+import { HttpError } from './problem'
+import { readBytes, readLines, readText } from './requests'
+
+/** Every way an event may come in, read into drafts. */
+
+/** A draft, or why the entry of a batch is none. */
+export type Entry = { draft: Draft } | { error: HttpError }
+
+export interface Ingest {
+  /** Whether the answer is one result an entry. */
+  batch: boolean
+  entries: Entry[]
+  /** What a repeat of this request has in common with it; the body must be the same then. */
+  key: string[] | null
+  /** The body as text, to tell a repeat from another event under the same key. */
+  text: string
+}
+
+/** In the order of detection; for `Accept-Post`. */
+const MEDIA_TYPES = [
+  'application/json',
+  'application/x-ndjson',
+  'application/cloudevents-batch+json',
+  'application/cloudevents+json',
+].join(', ')
+
+/** Reads a `POST /events`. @throws HttpError 400, 401 (webhook signature), 413, 415 for what is wrong with all of it */
+export async function readEvents(
+  request: Pick<Request, 'headers' | 'body'>,
+  webhookSecret: string | undefined,
+): Promise<Ingest> {
+  const { headers } = request
+  const key = idempotencyKey(headers)
+  if (headers.has('webhook-id')) return readWebhook(request, webhookSecret)
+  const mediaType = headers.get('Content-Type')?.split(';')[0]?.trim().toLowerCase() ?? ''
+  switch (mediaType) {
+    case 'application/cloudevents-batch+json':
+      return batch(arrayEntries(await readText(request, LIMITS.BATCH_BYTES), parseCloudEvent), key)
+    case 'application/cloudevents+json': {
+      const text = await readText(request, LIMITS.EVENT_BYTES)
+      return single(parseCloudEvent(text), key, text)
+    }
+  }
+  if (isBinaryCloudEvent(headers))
+    return single(
+      parseBinaryCloudEvent(headers, await readBytes(request, LIMITS.EVENT_BYTES)),
+      key,
+      '',
+    )
+  switch (mediaType) {
+    case 'application/json': {
+      const text = await readText(request, (start) =>
+        start === '' || isArray(start) ? LIMITS.BATCH_BYTES : LIMITS.EVENT_BYTES,
+      )
+      return isArray(text)
+        ? batch(arrayEntries(text, parseEvent), key)
+        : single(parseEvent(text), key, text)
+    }
+    case 'application/x-ndjson':
+    case 'application/ndjson':
+    case 'application/jsonl':
+      return batch(await lineEntries(request), key)
+  }
+  throw new HttpError(415, 'UNSUPPORTED_MEDIA_TYPE', `Send events as one of ${MEDIA_TYPES}.`, {
+    headers: { 'Accept-Post': MEDIA_TYPES },
+  })
+}
+
+function isArray(text: string): boolean {
+  return /^[ \t\r\n]*\[/.test(text)
+}
+
+function single(draft: Draft, key: string | null, text: string): Ingest {
+  if (key !== null && (draft.event_id ?? draft.identity) !== null) {
+    throw new HttpError(
+      400,
+      'INVALID_IDEMPOTENCY_KEY',
+      'The event says itself which one it is; send either that or an Idempotency-Key.',
+    )
+  }
+  return {
+    batch: false,
+    entries: [{ draft }],
+    key: key === null ? null : ['idempotency-key', key],
+    text,
+  }
+}
+
+function batch(entries: Entry[], key: string | null): Ingest {
+  if (key !== null)
+    throw new HttpError(
+      400,
+      'INVALID_IDEMPOTENCY_KEY',
+      'An Idempotency-Key is for one event; give each event of a batch its event_id instead.',
+    )
+  if (entries.length === 0)
+    throw new HttpError(400, 'EMPTY_BATCH', 'The batch has no events. Send at least one.')
+  return { batch: true, entries, key: null, text: '' }
+}
+
+function arrayEntries(text: string, parse: (source: string) => Draft): Entry[] {
+  const malformed = new HttpError(
+    400,
+    'INVALID_JSON',
+    'The body is not valid JSON: an array of events was expected.',
+  )
+  const sources = elementSources(text, LIMITS.BATCH_EVENTS)
+  if (!sources) throw malformed
+  if (sources.length > LIMITS.BATCH_EVENTS) throw tooMany()
+  const entries = sources.map((source) => entryOf(source, parse))
+  // Where one element is no JSON, nobody can say where it ends.
+  if (entries.some((entry) => 'error' in entry && entry.error.code === 'INVALID_JSON'))
+    throw malformed
+  return entries
+}
+
+/** In NDJSON each line stands for itself: a malformed one rejects no other. */
+async function lineEntries(request: Pick<Request, 'headers' | 'body'>): Promise<Entry[]> {
+  const entries: Entry[] = []
+  for await (const line of readLines(request, LIMITS.BATCH_BYTES)) {
+    if (entries.length === LIMITS.BATCH_EVENTS) throw tooMany()
+    entries.push(entryOf(line, parseEvent))
+  }
+  return entries
+}
+
+function tooMany(): HttpError {
+  return new HttpError(
+    413,
+    'CONTENT_TOO_LARGE',
+    `A batch may have at most ${LIMITS.BATCH_EVENTS} events. Nothing was stored; send several batches.`,
+  )
+}
+
+function entryOf(source: string, parse: (source: string) => Draft): Entry {
+  try {
+    // A character takes at least one byte, and at most three of a UTF-16 unit's.
+    if (
+      source.length * 3 > LIMITS.EVENT_BYTES &&
+      new TextEncoder().encode(source).byteLength > LIMITS.EVENT_BYTES
+    ) {
+      throw new HttpError(
+        413,
+        'CONTENT_TOO_LARGE',
+        `The event is larger than ${LIMITS.EVENT_BYTES} bytes.`,
+      )
+    }
+    return { draft: parse(source) }
+  } catch (error) {
+    if (error instanceof HttpError) return { error }
+    throw error
+  }
+}
+
+/** Standard Webhooks: the body is the payload, `webhook-id` the key; the signature is verified when there is a secret for it. */
+async function readWebhook(
+  request: Pick<Request, 'headers' | 'body'>,
+  secret: string | undefined,
+): Promise<Ingest> {
+  const { headers } = request
+  const id = headers.get('webhook-id') ?? ''
+  if (id === '' || id.length > LIMITS.IDEMPOTENCY_KEY_LENGTH) {
+    throw new HttpError(
+      400,
+      'INVALID_WEBHOOK',
+      `webhook-id must have 1 to ${LIMITS.IDEMPOTENCY_KEY_LENGTH} characters.`,
+    )
+  }
+  const text = await readText(request, LIMITS.EVENT_BYTES)
+  if (secret) verifySignature(secret, text, headers)
+  const payload = payloadOf(parseJson(text), text.trim())
+  const metadata = JSON.stringify({
+    webhook_id: id,
+    webhook_timestamp: headers.get('webhook-timestamp'),
+  })
+  const draft = { event_id: null, identity: null, payload, metadata }
+  return { batch: false, entries: [{ draft }], key: ['webhook', id], text }
+}
+
+/** Several secrets, separated by blanks, are valid at once, so that one can be rotated. */
+function verifySignature(secrets: string, text: string, headers: Headers): void {
+  const signed = { 'webhook-id': '', 'webhook-timestamp': '', 'webhook-signature': '' }
+  for (const name of Object.keys(signed) as (keyof typeof signed)[])
+    signed[name] = headers.get(name) ?? ''
+  for (const secret of secrets.split(/\s+/).filter(Boolean)) {
+    try {
+      new Webhook(secret).verify(text, signed, { jsonParse: false })
+      return
+    } catch {
+      // Perhaps the next one.
+    }
+  }
+  throw new HttpError(
+    401,
+    'INVALID_SIGNATURE',
+    'The webhook signature does not match, or its timestamp is over 5 minutes away.',
+    { headers: { 'WWW-Authenticate': 'Bearer' } },
+  )
+}
+
+/** The Idempotency-Key, bare or as a quoted string (RFC 8941 §3.3.3). */
+function idempotencyKey(headers: Headers): string | null {
+  const given = headers.get('Idempotency-Key')?.trim()
+  if (given === undefined) return null
+  const key = /^"(?:[^"\\]|\\["\\])*"$/.test(given)
+    ? given.slice(1, -1).replaceAll(/\\(["\\])/g, '$1')
+    : given
+  if (/^[\x20-\x7e]+$/.test(key) && key.length <= LIMITS.IDEMPOTENCY_KEY_LENGTH) return key
+  throw new HttpError(
+    400,
+    'INVALID_IDEMPOTENCY_KEY',
+    `Idempotency-Key must have 1 to ${LIMITS.IDEMPOTENCY_KEY_LENGTH} visible ASCII characters.`,
+  )
+}
+
+/** The same for the same parts, and for no others: SHA-256 as base64url. */
+export async function digestOf(...parts: string[]): Promise<string> {
+  const digest = await crypto.subtle.digest(
+    'SHA-256',
+    new TextEncoder().encode(JSON.stringify(parts)),
+  )
+  return btoa(String.fromCharCode(...new Uint8Array(digest)))
+    .replaceAll('+', '-')
+    .replaceAll('/', '_')
+    .replace('=', '')
+}

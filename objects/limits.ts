@@ -1,0 +1,25 @@
+/** Every limit of the API in one place; the README has the same table. Each is enforced before work is done. */
+export const LIMITS = {
+  /** Far below the 2 MB that one row, or one bound string, may have in D1 and in a Durable Object. */
+  EVENT_BYTES: 1_048_576,
+  BATCH_BYTES: 8 * 1_048_576,
+  BATCH_EVENTS: 1_000,
+  /** SQLite refuses JSON nested deeper than 1,000. */
+  NESTING: 100,
+  ID_LENGTH: 128,
+  IDEMPOTENCY_KEY_LENGTH: 255,
+  URL_LENGTH: 8_192,
+  HEADER_BYTES: 32_768,
+  QUERY_PARAMETERS: 32,
+  QUERY_FILTERS: 10,
+  QUERY_PATH_DEPTH: 5,
+  QUERY_VALUE_LENGTH: 1_000,
+  PAGE_EVENTS: 1_000,
+  /** A page ends early rather than hold more than this: a Worker has 128 MB. */
+  PAGE_BYTES: 16_000_000,
+  /** What no index knows is looked for in at most so many events a page; the cursor goes on from there. */
+  PAGE_SCAN: 10_000,
+  COMMAND_BYTES: 262_144,
+  COMMAND_IDS: 1_000,
+  NACK_REASON_LENGTH: 1_000,
+} as const
