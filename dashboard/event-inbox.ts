@@ -1,209 +1,212 @@
 import { Task, TaskStatus } from '@lit/task'
-import { css, html, LitElement, type PropertyValues } from 'lit'
-import { ApiProblem, fetchMetrics, type Metrics } from './api'
+import { css, html, LitElement, nothing } from 'lit'
+import { ApiProblem, type Connection, fetchMetrics, type Metrics } from './api'
+import { alert, explain } from './format'
+import './inbox-dead-letters'
+import './inbox-events'
+import './inbox-overview'
+import './inbox-send'
+import { Poll } from './poll'
+import { styles } from './styles'
 
 const TOKEN_KEY = 'event-inbox-token'
+const VIEWS = [
+  ['overview', 'Overview'],
+  ['inbox', 'Inbox'],
+  ['dead-letters', 'Dead letters'],
+  ['send', 'Send'],
+] as const
 
 /**
- * The counts of an event inbox, kept up to date.
+ * The whole dashboard of an event inbox, for any page: the counts, the inbox, the dead letters, and a form for test events.
  *
+ * @fires inbox-change - after something was changed through it; `detail` is `{ action, ids }`
+ * @fires inbox-metrics - after new counts came in; `detail` is what `GET /metrics` answered
+ * @fires inbox-error - when the counts could not be had; `detail` is the reason in words
+ * @csspart nav - the links to the views
  * @csspart card - one count with its label
- * @cssproperty --event-inbox-accent - colour of buttons and focus rings
+ * @cssproperty --event-inbox-accent - colour of links, buttons and focus rings
+ * @cssproperty --event-inbox-surface - background of panels
+ * @cssproperty --event-inbox-border - lines
+ * @cssproperty --event-inbox-text - text
+ * @cssproperty --event-inbox-quiet - less important text
+ * @cssproperty --event-inbox-pending - pending events
+ * @cssproperty --event-inbox-delivered - delivered events
+ * @cssproperty --event-inbox-failed - failed events and problems
+ * @cssproperty --event-inbox-font - font family
  */
 export class EventInbox extends LitElement {
   static override properties = {
     endpoint: { type: String },
     refreshSeconds: { type: Number, attribute: 'refresh-seconds' },
     token: { attribute: false },
+    metrics: { state: true },
+    tick: { state: true },
+    hash: { state: true },
   }
 
-  static override styles = css`
-    :host {
-      --accent: var(--event-inbox-accent, light-dark(#1d4ed8, #93b4ff));
-      display: block;
-      container-type: inline-size;
-      color-scheme: light dark;
-      color: light-dark(#1c2330, #e8ecf4);
-      font:
-        1rem/1.5 system-ui,
-        sans-serif;
-    }
-    dl {
-      display: grid;
-      grid-template-columns: repeat(4, 1fr);
-      gap: 0.75rem;
-      margin: 0;
-    }
-    @container (width < 50rem) {
-      dl {
-        grid-template-columns: repeat(2, 1fr);
+  static override styles = [
+    styles,
+    css`
+      :host {
+        container-type: inline-size;
+        color-scheme: light dark;
       }
-    }
-    @container (width < 24rem) {
-      dl {
-        grid-template-columns: 1fr;
+      nav ul {
+        display: flex;
+        flex-wrap: wrap;
+        gap: 0.25rem;
+        margin: 0 0 1rem;
+        padding: 0;
+        border-bottom: 1px solid var(--border);
+        list-style: none;
       }
-    }
-    div[part='card'] {
-      padding: 0.75rem 1rem;
-      border: 1px solid light-dark(#d5dae3, #39414f);
-      border-left: 0.3rem solid var(--status, light-dark(#8a93a3, #77808f));
-      border-radius: 0.5rem;
-      background: light-dark(#fff, #1b202a);
-    }
-    .pending {
-      --status: #d9a406;
-    }
-    .delivered {
-      --status: #1f9d55;
-    }
-    .failed {
-      --status: #d6393d;
-    }
-    dt {
-      color: light-dark(#4d5768, #aab3c2);
-      font-size: 0.875rem;
-    }
-    dd {
-      margin: 0;
-      font-size: 1.6rem;
-      font-variant-numeric: tabular-nums;
-    }
-    dd.time {
-      font-size: 1rem;
-    }
-    form {
-      display: flex;
-      flex-wrap: wrap;
-      align-items: end;
-      gap: 0.75rem;
-    }
-    label {
-      display: grid;
-      gap: 0.25rem;
-    }
-    input,
-    button {
-      padding: 0.5rem 0.75rem;
-      border: 1px solid light-dark(#8a93a3, #77808f);
-      border-radius: 0.4rem;
-      background: light-dark(#fff, #12161d);
-      color: inherit;
-      font: inherit;
-    }
-    button {
-      border-color: var(--accent);
-      color: var(--accent);
-      cursor: pointer;
-    }
-    :focus-visible {
-      outline: 3px solid var(--accent);
-      outline-offset: 2px;
-    }
-    [role='alert'] {
-      margin: 0 0 0.75rem;
-      color: light-dark(#a8181c, #ff9a9c);
-    }
-    [role='status'] {
-      margin: 0.75rem 0 0;
-      color: light-dark(#4d5768, #aab3c2);
-      font-size: 0.875rem;
-    }
-  `
+      nav a {
+        display: block;
+        padding: 0.45rem 0.8rem;
+        border-bottom: 3px solid transparent;
+        color: var(--quiet);
+        text-decoration: none;
+      }
+      nav a[aria-current] {
+        border-color: var(--accent);
+        color: var(--text);
+      }
+      @container (width < 26rem) {
+        nav a {
+          padding-inline: 0.45rem;
+          font-size: 0.875rem;
+        }
+      }
+      form {
+        display: flex;
+        flex-wrap: wrap;
+        align-items: end;
+        gap: 0.75rem;
+      }
+      form label {
+        flex: 1 1 16rem;
+        max-width: 28rem;
+      }
+      .loading {
+        min-height: 20rem;
+      }
+    `,
+  ]
 
   /** Where the inbox is served; empty means the page's own origin. */
   declare endpoint: string
-  /** Seconds between two requests; 0 asks once. */
+  /** Seconds between two requests for the counts; 0 asks once. */
   declare refreshSeconds: number
-  /** The bearer token; what the reader types is kept for the browser session only. */
+  /** The bearer token; one that the reader types is kept for the browser session only. */
   declare token: string
+  declare metrics: Metrics | undefined
+  declare tick: number
+  declare hash: string
 
-  #timer: ReturnType<typeof setTimeout> | undefined
-  #shown: Metrics | undefined
+  #connection: Connection = { endpoint: '', token: '' }
 
-  #metrics = new Task(this, {
-    args: () => [this.endpoint, this.token] as const,
-    task: async ([endpoint, token], { signal }) => {
-      if (!token) return undefined
-      return fetchMetrics({ endpoint, token }, signal)
-    },
+  #counts = new Task(this, {
+    autoRun: false,
+    task: (_, { signal }) => fetchMetrics({ endpoint: this.endpoint, token: this.token }, signal),
     onComplete: (metrics) => {
-      this.#shown = metrics
+      this.metrics = metrics
+      this.tick++
+      this.#tell('inbox-metrics', metrics)
     },
+    onError: (error) => this.#tell('inbox-error', explain(error)),
   })
+
+  #poll = new Poll(
+    this,
+    async () => {
+      if (!this.token) return true
+      await this.#counts.run()
+      return this.#counts.status === TaskStatus.COMPLETE
+    },
+    () => this.refreshSeconds,
+  )
 
   constructor() {
     super()
     this.endpoint = ''
     this.refreshSeconds = 5
     this.token = sessionStorage.getItem(TOKEN_KEY) ?? ''
+    this.tick = 0
+    this.hash = location.hash
   }
 
   override connectedCallback(): void {
     super.connectedCallback()
-    document.addEventListener('visibilitychange', this.#refreshWhenVisible)
+    addEventListener('hashchange', this.#readHash)
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback()
-    document.removeEventListener('visibilitychange', this.#refreshWhenVisible)
-    clearTimeout(this.#timer)
-    this.#metrics.abort()
+    removeEventListener('hashchange', this.#readHash)
+    this.#counts.abort()
   }
 
-  protected override updated(_changed: PropertyValues): void {
-    clearTimeout(this.#timer)
-    const settled =
-      this.#metrics.status === TaskStatus.COMPLETE || this.#metrics.status === TaskStatus.ERROR
-    if (settled && this.token && this.refreshSeconds > 0) {
-      this.#timer = setTimeout(this.#refreshWhenVisible, this.refreshSeconds * 1000)
-    }
+  protected override willUpdate(changed: Map<string, unknown>): void {
+    if (!changed.has('endpoint') && !changed.has('token')) return
+    this.#connection = { endpoint: this.endpoint, token: this.token }
+    this.metrics = undefined
+    if (this.hasUpdated) this.#poll.now()
   }
 
   override render() {
-    const { error, status } = this.#metrics
+    const { error, status } = this.#counts
     const refused = error instanceof ApiProblem && (error.status === 401 || error.status === 403)
-    if (!this.token || refused) return this.#renderTokenForm(refused ? error.message : undefined)
+    if (!this.token || (status === TaskStatus.ERROR && refused))
+      return this.#renderTokenForm(refused ? error.message : '')
+    const [view, query = ''] = this.hash.replace(/^#\/?/, '').split('?')
+    const name = VIEWS.find(([each]) => each === view)?.[0] ?? 'overview'
+    const wait = this.#poll.backoffSeconds
     return html`
-      ${status === TaskStatus.ERROR ? this.#renderError(error) : ''}
-      ${this.#shown ? this.#renderCounts(this.#shown) : ''}
-      <p role="status">${this.#shown ? '' : 'Loading …'}</p>
+      <nav aria-label="Views" part="nav">
+        <ul>
+          ${VIEWS.map(([each, label]) => html`<li><a href="#/${each}" aria-current=${each === name ? 'page' : nothing}>${label}</a></li>`)}
+        </ul>
+      </nav>
+      ${status === TaskStatus.ERROR ? alert(`${explain(error)}${wait ? ` Trying again in ${wait} s.` : ''}`, this.#poll.now) : nothing}
+      <div @inbox-change=${this.#poll.now}>${this.#renderView(name, query)}</div>
     `
   }
 
-  #renderTokenForm(reason: string | undefined) {
-    return html`
-      ${reason ? html`<p role="alert">${reason}</p>` : ''}
-      <form @submit=${this.#useToken}>
-        <label>API token <input name="token" type="password" required autocomplete="off" /></label>
-        <button>Show the inbox</button>
-      </form>
-    `
+  #renderView(name: (typeof VIEWS)[number][0], query: string) {
+    switch (name) {
+      case 'overview':
+        return this.metrics
+          ? html`<inbox-overview .metrics=${this.metrics}></inbox-overview>`
+          : html`<p class="loading" role="status">Loading …</p>`
+      case 'inbox':
+        return html`<inbox-events
+          .connection=${this.#connection}
+          .query=${query}
+          .tick=${this.tick}
+          @inbox-query=${({ detail }: CustomEvent<string>) => (location.hash = `#/inbox?${detail}`)}
+        ></inbox-events>`
+      case 'dead-letters':
+        return html`<inbox-dead-letters
+          .connection=${this.#connection}
+          .tick=${this.tick}
+        ></inbox-dead-letters>`
+      case 'send':
+        return html`<inbox-send .connection=${this.#connection}></inbox-send>`
+    }
   }
 
-  #renderError(error: unknown) {
-    const reason = error instanceof ApiProblem ? error.message : 'The service cannot be reached.'
-    return html`<p role="alert">
-      ${reason} <button @click=${() => this.#metrics.run()}>Try again</button>
-    </p>`
-  }
-
-  #renderCounts(metrics: Metrics) {
-    const last = metrics.last_processed_at
+  #renderTokenForm(reason: string) {
     return html`
-      <dl>
-        ${card('Total', metrics.total)} ${card('Pending', metrics.pending, 'pending')}
-        ${card('Delivered', metrics.delivered, 'delivered')}
-        ${card('Failed', metrics.failed, 'failed')} ${card('Queue depth', metrics.queue_depth)}
-        ${card('Dead letters', metrics.dlq_count)}
-        ${card('Events a minute', metrics.processing_rate)}
-        <div part="card">
-          <dt>Last processed</dt>
-          <dd class="time">
-            ${last ? html`<time datetime=${last}>${new Date(last).toLocaleString()}</time>` : 'never'}
-          </dd>
-        </div>
-      </dl>
+      <section class="panel" aria-label="Access">
+        ${alert(reason)}
+        <form @submit=${this.#useToken}>
+          <label
+            >API token <input name="token" type="password" required autocomplete="off"
+          /></label>
+          <button class="main">Show the inbox</button>
+        </form>
+      </section>
     `
   }
 
@@ -214,20 +217,17 @@ export class EventInbox extends LitElement {
     if (typeof token !== 'string') return
     sessionStorage.setItem(TOKEN_KEY, token)
     // The same token again must be asked about again.
-    if (token === this.token) void this.#metrics.run()
+    if (token === this.token) this.#poll.now()
     this.token = token
   }
 
-  #refreshWhenVisible = (): void => {
-    if (!document.hidden) void this.#metrics.run()
+  #readHash = (): void => {
+    this.hash = location.hash
   }
-}
 
-function card(label: string, count: number, kind = '') {
-  return html`<div part="card" class=${kind}>
-    <dt>${label}</dt>
-    <dd>${count.toLocaleString()}</dd>
-  </div>`
+  #tell(name: string, detail: unknown): void {
+    this.dispatchEvent(new CustomEvent(name, { detail, bubbles: true, composed: true }))
+  }
 }
 
 customElements.define('event-inbox', EventInbox)

@@ -46,7 +46,14 @@ export async function* readLines(request: Body, maxBytes: number): AsyncGenerato
 export async function readBytes(request: Body, maxBytes: number): Promise<Uint8Array> {
   const chunks: Uint8Array[] = []
   for await (const chunk of chunksOf(request, () => maxBytes)) chunks.push(chunk)
-  return new Uint8Array(await new Blob(chunks).arrayBuffer())
+  const size = chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0)
+  const bytes = new Uint8Array(size)
+  let at = 0
+  for (const chunk of chunks) {
+    bytes.set(chunk, at)
+    at += chunk.byteLength
+  }
+  return bytes
 }
 
 async function* pieces(request: Body, limit: () => number): AsyncGenerator<string> {

@@ -15,16 +15,12 @@ export function storageFolder(): string {
 }
 
 /** Runs `npm start` as a person would, in a process group of its own, until its port answers. */
-export async function startServer(folder: string, ...flags: string[]) {
-  const port = await freePort()
+export async function startServer(folder: string, port?: number) {
+  port ??= await freePort()
   const url = `http://localhost:${port}`
-  const child = spawn(
-    'npm',
-    ['start', '--', '--port', String(port), '--persist-to', folder, ...flags],
-    {
-      detached: true,
-    },
-  )
+  const child = spawn('npm', ['start', '--', '--port', String(port), '--persist-to', folder], {
+    detached: true,
+  })
   let output = ''
   child.stdout.on('data', (text) => (output += text))
   child.stderr.on('data', (text) => (output += text))
@@ -46,7 +42,7 @@ export async function startServer(folder: string, ...flags: string[]) {
       { timeout: 40_000 },
     )
     .toBe(200)
-  return { ...clientOf(new URL(url)), log: () => output, stop }
+  return { ...clientOf(new URL(url)), port, stop }
 }
 
 export async function freePort(): Promise<number> {

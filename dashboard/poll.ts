@@ -1,0 +1,57 @@
+import type { ReactiveController, ReactiveControllerHost } from 'lit'
+
+const MAX_DELAY_SECONDS = 60
+
+/** Repeats work while its element is on the page and the tab is visible; after a failure it waits longer each time. */
+export class Poll implements ReactiveController {
+  readonly #host: ReactiveControllerHost
+  readonly #work: () => Promise<boolean>
+  readonly #seconds: () => number
+  #timer: ReturnType<typeof setTimeout> | undefined
+  #connected = false
+  #failures = 0
+
+  /** `work` says whether it succeeded; `seconds` between two runs, 0 runs once. */
+  constructor(host: ReactiveControllerHost, work: () => Promise<boolean>, seconds: () => number) {
+    this.#host = host
+    this.#work = work
+    this.#seconds = seconds
+    host.addController(this)
+  }
+
+  /** How long it waits after the present failures, or 0 when there are none. */
+  get backoffSeconds(): number {
+    return this.#failures === 0
+      ? 0
+      : Math.min(MAX_DELAY_SECONDS, Math.max(1, this.#seconds()) * 2 ** this.#failures)
+  }
+
+  hostConnected(): void {
+    this.#connected = true
+    document.addEventListener('visibilitychange', this.now)
+    this.now()
+  }
+
+  hostDisconnected(): void {
+    this.#connected = false
+    document.removeEventListener('visibilitychange', this.now)
+    clearTimeout(this.#timer)
+  }
+
+  /** Works at once, unless the tab is hidden. */
+  now = (): void => {
+    clearTimeout(this.#timer)
+    if (!this.#connected || document.hidden) return
+    void this.#run()
+  }
+
+  async #run(): Promise<void> {
+    const succeeded = await this.#work()
+    this.#failures = succeeded ? 0 : this.#failures + 1
+    this.#host.requestUpdate()
+    clearTimeout(this.#timer)
+    const delay = this.backoffSeconds || this.#seconds()
+    if (this.#connected && !document.hidden && this.#seconds() > 0)
+      this.#timer = setTimeout(this.now, delay * 1000)
+  }
+}

@@ -1,0 +1,42 @@
+/** `npm run screenshots -- [--url http://localhost:8787]`: takes the README's pictures of a running inbox; `npm run demo` fills it first. */
+import { parseArgs } from 'node:util'
+import chromium from '@sparticuz/chromium'
+import { chromium as playwright } from 'playwright-core'
+
+const { values } = parseArgs({
+  options: {
+    url: { type: 'string', default: 'http://localhost:8787' },
+    token: { type: 'string', default: 'dev-token' },
+  },
+})
+
+const PICTURES = [
+  { name: 'overview-wide', hash: '', width: 1280, height: 760, colorScheme: 'light' },
+  { name: 'inbox-wide', hash: '#/inbox', width: 1280, height: 760, colorScheme: 'light' },
+  { name: 'overview-dark', hash: '', width: 1280, height: 760, colorScheme: 'dark' },
+  {
+    name: 'inbox-narrow',
+    hash: '#/inbox?status=pending',
+    width: 360,
+    height: 760,
+    colorScheme: 'dark',
+  },
+] as const
+
+const browser = await playwright.launch({
+  executablePath: await chromium.executablePath(),
+  args: chromium.args.filter((arg) => arg !== '--single-process' && arg !== '--no-zygote'),
+})
+for (const { name, hash, width, height, colorScheme } of PICTURES) {
+  const page = await browser.newPage({ viewport: { width, height }, colorScheme, locale: 'en-GB' })
+  await page.addInitScript(
+    (token) => sessionStorage.setItem('event-inbox-token', token),
+    values.token,
+  )
+  await page.goto(`${values.url}/${hash}`)
+  await page.getByText(hash ? 'shown of' : 'Delivery rate').waitFor()
+  const path = `examples/screenshots/${name}.png`
+  await page.screenshot({ path })
+  console.log(path)
+}
+await browser.close()
