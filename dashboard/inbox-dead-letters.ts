@@ -22,23 +22,6 @@ export class InboxDeadLetters extends LitElement {
   static override styles = [
     styles,
     css`
-      .bar {
-        margin-bottom: 0.5rem;
-      }
-      .bar [role='status'] {
-        flex: 1;
-      }
-      .empty {
-        padding: 2.5rem 1rem;
-        color: var(--quiet);
-        text-align: center;
-      }
-      nav {
-        display: flex;
-        justify-content: end;
-        gap: 0.5rem;
-        margin-top: 0.75rem;
-      }
       td {
         overflow-wrap: anywhere;
       }
@@ -105,7 +88,7 @@ export class InboxDeadLetters extends LitElement {
         </button>
       </div>
       ${data.length === 0 ? html`<p class="empty">No dead letters.</p>` : this.#renderTable(data)}
-      <nav aria-label="Pages">
+      <nav class="pages" aria-label="Pages">
         <button ?disabled=${this.offset === 0} @click=${() => (this.offset -= PAGE)}>Newer</button>
         <button ?disabled=${this.offset + PAGE >= all} @click=${() => (this.offset += PAGE)}>
           Older

@@ -54,24 +54,6 @@ export class InboxEvents extends LitElement {
       .wide {
         grid-column: span 2;
       }
-      .bar {
-        min-height: 2.25rem;
-        margin-bottom: 0.5rem;
-      }
-      .bar [role='status'] {
-        flex: 1;
-      }
-      .empty {
-        padding: 2.5rem 1rem;
-        color: var(--quiet);
-        text-align: center;
-      }
-      nav {
-        display: flex;
-        justify-content: end;
-        gap: 0.5rem;
-        margin-top: 0.75rem;
-      }
       td.select {
         width: 2rem;
       }
@@ -218,7 +200,7 @@ export class InboxEvents extends LitElement {
             </p>`
           : this.#renderTable(data)
       }
-      <nav aria-label="Pages">
+      <nav class="pages" aria-label="Pages">
         <button
           ?disabled=${cursors.length === 0}
           @click=${() => this.#go({ cursors: cursors.slice(0, -1).join(' ') })}

@@ -180,6 +180,24 @@ export const styles = css`
     text-overflow: ellipsis;
     white-space: nowrap;
   }
+  .bar {
+    min-height: 2.25rem;
+    margin-bottom: 0.5rem;
+  }
+  .bar [role='status'] {
+    flex: 1;
+  }
+  .empty {
+    padding: 2.5rem 1rem;
+    color: var(--quiet);
+    text-align: center;
+  }
+  .pages {
+    display: flex;
+    justify-content: end;
+    gap: 0.5rem;
+    margin-top: 0.75rem;
+  }
   .visually-hidden {
     position: absolute;
     width: 1px;
