@@ -1,4 +1,5 @@
 import { type Draft, invalidEvent, parseJson, parseMembers, payloadOf, typeName } from './event'
+import { LIMITS } from './limits'
 import type { Complaint } from './problem'
 
 /**
@@ -97,6 +98,7 @@ function check(attributes: Record<string, unknown>): Complaint[] {
   if ('specversion' in attributes && attributes.specversion !== '1.0')
     complain('specversion', 'must be "1.0"')
   for (const [name, value] of Object.entries(attributes)) {
+    if (complaints.length >= LIMITS.COMPLAINTS) break
     if (!/^[a-z0-9]{1,64}$/.test(name))
       complain(name.toWellFormed(), 'is no attribute name: those are lower-case letters and digits')
     else if (REQUIRED.includes(name) || OPTIONAL.includes(name)) {

@@ -28,6 +28,8 @@ export interface HeldEvent extends EventState {
 }
 
 const FLUSH_TIMEOUT_MS = 2_000
+/** Their ids go into one bound string, which may have 2 MB. */
+const MAX_GROUP_EVENTS = 4_000
 const RESEND_AFTER_MS = 24 * 60 * 60 * 1_000
 const REDRIVE_A_STEP = 1_000
 
@@ -45,6 +47,7 @@ export class EventShard extends DurableObject<Env> {
 
   /** @returns one outcome an event, in order; durable when this resolves. */
   async accept(events: NewEvent[]): Promise<AcceptOutcome[]> {
+    if (this.#group && this.#group.events.length >= MAX_GROUP_EVENTS) this.#group = undefined
     const group = (this.#group ??= this.#openGroup())
     const first = group.events.length
     group.events.push(...events)
@@ -150,7 +153,7 @@ export class EventShard extends DurableObject<Env> {
     const events: NewEvent[] = []
     // The accepts that already wait in the event loop are delivered before a timer fires.
     const committed = scheduler.wait(0).then(() => {
-      this.#group = undefined
+      if (this.#group?.events === events) this.#group = undefined
       return this.#commit(() => this.#acceptAll(events))
     })
     return { events, committed }

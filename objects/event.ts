@@ -67,6 +67,7 @@ export function parseEvent(text: string): Draft {
     })
   }
   for (const name of sources.keys()) {
+    if (complaints.length >= LIMITS.COMPLAINTS) break
     if (!MEMBERS.includes(name)) {
       complaints.push({
         pointer: `#/${pointerToken(name)}`,
@@ -141,9 +142,13 @@ export function isoTime(milliseconds: number): string {
 }
 
 export function invalidEvent(errors: Complaint[]): HttpError {
-  const named = errors.map((error) =>
-    'pointer' in error ? `${error.pointer.slice(2) || 'the event'} ${error.detail}` : error.detail,
-  )
+  const named = errors
+    .slice(0, 5)
+    .map((error) =>
+      'pointer' in error
+        ? `${error.pointer.slice(2) || 'the event'} ${error.detail}`
+        : error.detail,
+    )
   return new HttpError(400, 'INVALID_EVENT', `The event is not valid: ${named.join('. ')}.`, {
     errors,
   })

@@ -213,7 +213,12 @@ export function parseTime(text: string): number | null {
   const at = Date.parse(text.replace(' ', '+'))
   // 30 February is read as a day in March.
   const day = Date.parse(date)
-  return Number.isNaN(at) || Number.isNaN(day) || !isoOf(day).startsWith(date) ? null : at
+  return Number.isNaN(at) ||
+    Number.isNaN(day) ||
+    !isoOf(day).startsWith(date) ||
+    !/^\d{4}-/.test(isoOf(at))
+    ? null
+    : at
 }
 
 function isoOf(milliseconds: number): string {

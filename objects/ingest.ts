@@ -54,8 +54,12 @@ export async function readEvents(
     )
   switch (mediaType) {
     case 'application/json': {
+      // Decided once, by how the body begins: looking at it again with every piece would be quadratic.
+      let limit: number | undefined
+      const limitOf = (start: string) =>
+        (limit ??= isArray(start.slice(0, 4_096)) ? LIMITS.BATCH_BYTES : LIMITS.EVENT_BYTES)
       const text = await readText(request, (start) =>
-        start === '' || isArray(start) ? LIMITS.BATCH_BYTES : LIMITS.EVENT_BYTES,
+        start === '' ? LIMITS.BATCH_BYTES : limitOf(start),
       )
       return isArray(text)
         ? batch(arrayEntries(text, parseEvent), key)
@@ -76,6 +80,11 @@ function isArray(text: string): boolean {
 }
 
 function single(draft: Draft, key: string | null, text: string): Ingest {
+  const stored = draft.payload + (draft.metadata ?? '')
+  if (exceeds(stored, LIMITS.STORED_BYTES)) {
+    const detail = `The event takes more than ${LIMITS.STORED_BYTES} bytes as JSON. Send binary data as such, or keep it elsewhere.`
+    throw new HttpError(413, 'CONTENT_TOO_LARGE', detail)
+  }
   if (key !== null && (draft.event_id ?? draft.identity) !== null) {
     throw new HttpError(
       400,
@@ -137,13 +146,14 @@ function tooMany(): HttpError {
   )
 }
 
+/** Whether the text is longer in UTF-8; a UTF-16 unit takes at most three bytes of it. */
+function exceeds(text: string, maxBytes: number): boolean {
+  return text.length * 3 > maxBytes && new TextEncoder().encode(text).byteLength > maxBytes
+}
+
 function entryOf(source: string, parse: (source: string) => Draft): Entry {
   try {
-    // A character takes at least one byte, and at most three of a UTF-16 unit's.
-    if (
-      source.length * 3 > LIMITS.EVENT_BYTES &&
-      new TextEncoder().encode(source).byteLength > LIMITS.EVENT_BYTES
-    ) {
+    if (exceeds(source, LIMITS.EVENT_BYTES)) {
       throw new HttpError(
         413,
         'CONTENT_TOO_LARGE',

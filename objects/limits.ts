@@ -2,7 +2,11 @@
 export const LIMITS = {
   /** Far below the 2 MB that one row, or one bound string, may have in D1 and in a Durable Object. */
   EVENT_BYTES: 1_048_576,
+  /** Of payload and metadata as they are stored: data that is no JSON grows when it is wrapped in it. */
+  STORED_BYTES: 1_500_000,
   BATCH_BYTES: 8 * 1_048_576,
+  /** A client with more to mend than this sees the first ones. */
+  COMPLAINTS: 20,
   BATCH_EVENTS: 1_000,
   /** SQLite refuses JSON nested deeper than 1,000. */
   NESTING: 100,

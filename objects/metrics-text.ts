@@ -23,7 +23,10 @@ export function preferredFormat(accept: string | null): MetricsFormat {
   const offers = (accept ?? '*/*').split(',').map((part) => {
     const [type = '', ...parameters] = part.split(';').map((each) => each.trim().toLowerCase())
     const quality = parameters.find((each) => each.startsWith('q='))
-    return { format: MEDIA_TYPES[type], quality: quality ? Number(quality.slice(2)) : 1 }
+    return {
+      format: Object.hasOwn(MEDIA_TYPES, type) ? MEDIA_TYPES[type] : undefined,
+      quality: quality ? Number(quality.slice(2)) : 1,
+    }
   })
   const known = offers.filter((offer) => offer.format && offer.quality > 0)
   return known.toSorted((a, b) => b.quality - a.quality)[0]?.format ?? 'json'

@@ -250,9 +250,14 @@ export class Outbox {
       state && (insert?.created_at === state.created_at ? insert : (before?.body ?? null))
     const attempts = (before?.attempts ?? 0) + Number(alone)
     const at = this.#store.tick()
-    const counted = state && { ...state, retry_count: state.retry_count + Number(alone) }
-    const isLast = alone && body && attempts >= maxRetries(this.#env)
-    const failed = counted && isLast ? transition('refuse', counted, at, 0) : null
+    const most = maxRetries(this.#env)
+    const counts = alone && attempts <= most
+    const counted = state && { ...state, retry_count: state.retry_count + Number(counts) }
+    const isLast = alone && attempts >= most
+    const failed = counted && body && isLast ? transition('refuse', counted, at, 0) : null
+    // One that its consumer has failed is given up too, and stays so until it is redriven.
+    const wasGivenUp = before?.body && before.retry_at === null
+    const isGivenUp = failed || (body && state?.status === 'failed' && (isLast || wasGivenUp))
     log('warn', 'D1 refused an event', {
       shard: this.#ctx.id.name,
       event_id,
@@ -261,12 +266,11 @@ export class Outbox {
       reason,
     })
     if (counted) this.#store.update([failed ?? counted])
-    const retry_at = failed ? null : Date.now() + (alone ? backoffMs(attempts) : 0)
+    const retry_at = isGivenUp ? null : Date.now() + (alone ? backoffMs(attempts) : 0)
     this.#store.park({ event_id, body: body ?? null, attempts, retry_at, reason, deletes, clears })
     const waited = before?.body && before.retry_at !== null
-    const changes: CountChanges = {
-      queue_depth: Number(body && !failed ? 1 : 0) - Number(waited ? 1 : 0),
-    }
+    const waits = body && retry_at !== null
+    const changes: CountChanges = { queue_depth: Number(Boolean(waits)) - Number(Boolean(waited)) }
     if (failed) {
       addMove(changes, 'pending', 'failed')
       this.#store.addDeadLetters([{ event_id, reason, failed_at: at }])

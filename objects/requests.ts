@@ -33,13 +33,19 @@ export async function readText(
 
 /** The lines of the body that are not blank, without ever holding the whole. @throws as readText */
 export async function* readLines(request: Body, maxBytes: number): AsyncGenerator<string> {
-  let carry = ''
+  let carry: string[] = []
   for await (const piece of pieces(request, () => maxBytes)) {
-    const lines = (carry + piece).split('\n')
-    carry = lines.pop() ?? ''
-    for (const line of lines) if (line.trim() !== '') yield line
+    let from = 0
+    for (let end = piece.indexOf('\n'); end !== -1; end = piece.indexOf('\n', from)) {
+      const line = [...carry, piece.slice(from, end)].join('')
+      carry = []
+      from = end + 1
+      if (line.trim() !== '') yield line
+    }
+    carry.push(piece.slice(from))
   }
-  if (carry.trim() !== '') yield carry
+  const last = carry.join('')
+  if (last.trim() !== '') yield last
 }
 
 /** The body's bytes. @throws as readText */

@@ -155,6 +155,13 @@ describe('a batch', () => {
     await inbox.expectVerified()
   })
 
+  test('with more complaints than anybody reads names the first ones', async ({ inbox }) => {
+    const members = Object.fromEntries(Array.from({ length: 50_000 }, (_, n) => [`m${n}`, 1]))
+    const answer = await inbox.call<Result[]>('POST', '/events', [members, members])
+    expect(answer.body.data[1]?.error?.errors).toHaveLength(20)
+    expect(answer.text.length).toBeLessThan(20_000)
+  })
+
   base('is cut into its elements as JSON.parse would cut it', () => {
     const texts = ['[]', ' [ 1 , "a,]" ,{"b":[1,2]},[[],[]] , null ]', '["\\\\",1]']
     for (const text of texts)
@@ -290,6 +297,27 @@ describe('CloudEvents', () => {
     expect(await post('large', JSON.stringify('x'.repeat(900_000)), 'application/json')).toContain(
       '"type":"€ t"',
     )
+  })
+
+  test('that would grow beyond what is stored are refused before they reach a shard', async ({
+    inbox,
+  }) => {
+    const attributes = {
+      'Content-Type': 'text/plain',
+      'ce-specversion': '1.0',
+      'ce-id': 'grows',
+      'ce-source': '/a',
+      'ce-type': 't',
+    }
+    const [grown, neighbour] = await Promise.all([
+      inbox.post('\u0001'.repeat(1_048_576), attributes),
+      inbox.post({ payload: {} }),
+    ])
+    expect([grown.status, grown.body.code, neighbour.status]).toEqual([
+      413,
+      'CONTENT_TOO_LARGE',
+      202,
+    ])
   })
 
   test('that break the rules are refused, naming the attribute', async ({ inbox }) => {

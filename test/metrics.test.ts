@@ -153,6 +153,7 @@ describe('the format', () => {
         'openmetrics',
       ],
       ['image/png', 'json'],
+      ['constructor, __proto__', 'json'],
       ['text/plain;q=0, */*;q=0.1', 'json'],
     ] as const
     for (const [accept, format] of cases)

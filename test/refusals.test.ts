@@ -65,6 +65,26 @@ describe('many refused events in one drain', () => {
   })
 })
 
+test('an event that its consumer failed while D1 refuses it is given up, and stays so until it is redriven', async ({
+  inbox,
+}) => {
+  await refusing(inbox, 'INSERT', "NEW.event_id = 'both'", async () => {
+    await inbox.withoutD1(async () => {
+      await inbox.postId('both')
+      await inbox.nack('both', 'no')
+    })
+    await inbox.drained()
+    expect(await inbox.shardRows(0, "SELECT retry_at FROM parked WHERE event_id = 'both'")).toEqual(
+      [{ retry_at: null }],
+    )
+    await inbox.expectVerified()
+  })
+  await inbox.retry('both')
+  await inbox.drained()
+  expect(await inbox.rows("event_id = 'both'")).toMatchObject([{ status: 'pending' }])
+  await inbox.expectVerified()
+})
+
 describe('what D1 had to be told besides is not forgotten when it refused at first', () => {
   test('that an event was deleted before another one came under its id', async ({ inbox }) => {
     await inbox.post({ event_id: 'again', payload: { v: 1 } })
