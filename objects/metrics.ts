@@ -58,8 +58,6 @@ export function observe({ counts, sum }: Histogram, seconds: number[]): Histogra
   return { counts: raised, sum: seconds.reduce((total, value) => total + value, sum) }
 }
 
-export type Summary = ReturnType<typeof summarise>
-
 /** The numbers of `GET /metrics`, of one shard or of all together. */
 export function summarise(shards: ShardMetrics[], now: number) {
   const sum = (pick: (shard: ShardMetrics) => number) =>
