@@ -1,4 +1,4 @@
-import { AutoRouter } from 'itty-router'
+import { Router } from 'itty-router'
 import { acceptResponse, batchResponse, newEvent, type Outcome, unanswered } from './objects/accept'
 import { eventResponse, json, jsonText, members, now, problemResponse } from './objects/answers'
 import { parseIds, parseNack, parseRedrive } from './objects/commands'
@@ -32,9 +32,8 @@ import { prune } from './objects/prune'
 import { allShards, askByShard, shardName, shardOf } from './objects/shards'
 import { version } from './package.json'
 
-const router = AutoRouter<InboxRequest, [env: Env, ctx: ExecutionContext], Response>({
+const router = Router<InboxRequest, [env: Env, ctx: ExecutionContext], Response>({
   before: [correlate, preflight, limitSize],
-  missing: noSuchRoute,
   catch: answerError,
   finally: [allowOrigin, finish],
 })
@@ -51,6 +50,7 @@ const router = AutoRouter<InboxRequest, [env: Env, ctx: ExecutionContext], Respo
   .get('/dlq', allow('read'), getDeadLetters)
   .post('/dlq/retry', allow('manage'), postRedrive)
   .get('/metrics', allow('read'), getMetrics)
+  .all('*', noSuchRoute)
 
 export { EventShard } from './objects/event-shard'
 export default {

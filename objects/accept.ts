@@ -12,21 +12,22 @@ import { v7 as uuidv7 } from 'uuid'
 export type Outcome = AcceptOutcome | HttpError | undefined
 
 /** The event with its id: given, derived from what makes it the same when it comes again, or a new UUID v7 (RFC 9562). */
-export async function newEvent(
+export function newEvent(
   { payload, metadata, event_id, identity }: Draft,
   key: string[] | null,
   fingerprint: string | undefined,
-  correlationId: string,
-): Promise<NewEvent> {
-  const same = key ?? identity
-  const id = event_id ?? (same ? `${same[0]}-${await digestOf(...same)}` : uuidv7())
-  return {
+  correlation_id: string,
+): NewEvent | Promise<NewEvent> {
+  const named = (id: string): NewEvent => ({
     event_id: id,
     payload,
     metadata,
-    correlation_id: correlationId,
+    correlation_id,
     ...(fingerprint && { fingerprint }),
-  }
+  })
+  const same = key ?? identity
+  if (event_id !== null || !same) return named(event_id ?? uuidv7())
+  return digestOf(...same).then((digest) => named(`${same[0]}-${digest}`))
 }
 
 /** A shard that does not answer rejects its own events of a batch, and no others. */

@@ -4,7 +4,7 @@ import { type Draft, parseEvent, parseJson, payloadOf } from './event'
 import { elementSources } from './json-text'
 import { LIMITS } from './limits'
 import { HttpError } from './problem'
-import { readBytes, readLines, readText } from './requests'
+import { readBytes, readText, tooLarge } from './requests'
 
 /** Every way an event may come in, read into drafts. */
 
@@ -31,7 +31,7 @@ const MEDIA_TYPES = [
 
 /** Reads a `POST /events`. @throws HttpError 400, 401 (webhook signature), 413, 415 for what is wrong with all of it */
 export async function readEvents(
-  request: Pick<Request, 'headers' | 'body'>,
+  request: Pick<Request, 'headers' | 'body' | 'bytes'>,
   webhookSecret: string | undefined,
 ): Promise<Ingest> {
   const { headers } = request
@@ -54,21 +54,15 @@ export async function readEvents(
     )
   switch (mediaType) {
     case 'application/json': {
-      // Decided once, by how the body begins: looking at it again with every piece would be quadratic.
-      let limit: number | undefined
-      const limitOf = (start: string) =>
-        (limit ??= isArray(start.slice(0, 4_096)) ? LIMITS.BATCH_BYTES : LIMITS.EVENT_BYTES)
-      const text = await readText(request, (start) =>
-        start === '' ? LIMITS.BATCH_BYTES : limitOf(start),
-      )
-      return isArray(text)
-        ? batch(arrayEntries(text, parseEvent), key)
-        : single(parseEvent(text), key, text)
+      const text = await readText(request, LIMITS.BATCH_BYTES)
+      if (isArray(text)) return batch(arrayEntries(text, parseEvent), key)
+      if (exceeds(text, LIMITS.EVENT_BYTES)) throw tooLarge(LIMITS.EVENT_BYTES)
+      return single(parseEvent(text), key, text)
     }
     case 'application/x-ndjson':
     case 'application/ndjson':
     case 'application/jsonl':
-      return batch(await lineEntries(request), key)
+      return batch(lineEntries(await readText(request, LIMITS.BATCH_BYTES)), key)
   }
   throw new HttpError(415, 'UNSUPPORTED_MEDIA_TYPE', `Send events as one of ${MEDIA_TYPES}.`, {
     headers: { 'Accept-Post': MEDIA_TYPES },
@@ -129,13 +123,10 @@ function arrayEntries(text: string, parse: (source: string) => Draft): Entry[] {
 }
 
 /** In NDJSON each line stands for itself: a malformed one rejects no other. */
-async function lineEntries(request: Pick<Request, 'headers' | 'body'>): Promise<Entry[]> {
-  const entries: Entry[] = []
-  for await (const line of readLines(request, LIMITS.BATCH_BYTES)) {
-    if (entries.length === LIMITS.BATCH_EVENTS) throw tooMany()
-    entries.push(entryOf(line, parseEvent))
-  }
-  return entries
+function lineEntries(text: string): Entry[] {
+  const lines = text.split('\n').filter((line) => line.trim() !== '')
+  if (lines.length > LIMITS.BATCH_EVENTS) throw tooMany()
+  return lines.map((line) => entryOf(line, parseEvent))
 }
 
 function tooMany(): HttpError {
@@ -146,9 +137,11 @@ function tooMany(): HttpError {
   )
 }
 
+const encoder = new TextEncoder()
+
 /** Whether the text is longer in UTF-8; a UTF-16 unit takes at most three bytes of it. */
 function exceeds(text: string, maxBytes: number): boolean {
-  return text.length * 3 > maxBytes && new TextEncoder().encode(text).byteLength > maxBytes
+  return text.length * 3 > maxBytes && encoder.encode(text).byteLength > maxBytes
 }
 
 function entryOf(source: string, parse: (source: string) => Draft): Entry {
@@ -169,7 +162,7 @@ function entryOf(source: string, parse: (source: string) => Draft): Entry {
 
 /** Standard Webhooks: the body is the payload, `webhook-id` the key; the signature is verified when there is a secret for it. */
 async function readWebhook(
-  request: Pick<Request, 'headers' | 'body'>,
+  request: Pick<Request, 'headers' | 'body' | 'bytes'>,
   secret: string | undefined,
 ): Promise<Ingest> {
   const { headers } = request
@@ -230,10 +223,7 @@ function idempotencyKey(headers: Headers): string | null {
 
 /** The same for the same parts, and for no others: SHA-256 as base64url. */
 export async function digestOf(...parts: string[]): Promise<string> {
-  const digest = await crypto.subtle.digest(
-    'SHA-256',
-    new TextEncoder().encode(JSON.stringify(parts)),
-  )
+  const digest = await crypto.subtle.digest('SHA-256', encoder.encode(JSON.stringify(parts)))
   return btoa(String.fromCharCode(...new Uint8Array(digest)))
     .replaceAll('+', '-')
     .replaceAll('/', '_')

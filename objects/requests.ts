@@ -15,84 +15,46 @@ export function requireJson(request: Pick<Request, 'headers'>): void {
   )
 }
 
-type Body = Pick<Request, 'headers' | 'body'>
+type Body = Pick<Request, 'headers' | 'body' | 'bytes'>
 
-/**
- * The body as text; stops reading at the limit, whatever Content-Length says. `maxBytes` may depend on how the text begins.
- * @throws HttpError 413, or 400 for what is not UTF-8 or was cut off
- */
-export async function readText(
-  request: Body,
-  maxBytes: number | ((start: string) => number),
-): Promise<string> {
-  let text = ''
-  const limit = () => (typeof maxBytes === 'number' ? maxBytes : maxBytes(text))
-  for await (const piece of pieces(request, limit)) text += piece
-  return text
-}
+// A byte order mark stays: JSON has none.
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-/** The lines of the body that are not blank, without ever holding the whole. @throws as readText */
-export async function* readLines(request: Body, maxBytes: number): AsyncGenerator<string> {
-  let carry: string[] = []
-  for await (const piece of pieces(request, () => maxBytes)) {
-    let from = 0
-    for (let end = piece.indexOf('\n'); end !== -1; end = piece.indexOf('\n', from)) {
-      const line = [...carry, piece.slice(from, end)].join('')
-      carry = []
-      from = end + 1
-      if (line.trim() !== '') yield line
-    }
-    carry.push(piece.slice(from))
-  }
-  const last = carry.join('')
-  if (last.trim() !== '') yield last
-}
-
-/** The body's bytes. @throws as readText */
-export async function readBytes(request: Body, maxBytes: number): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = []
-  for await (const chunk of chunksOf(request, () => maxBytes)) chunks.push(chunk)
-  const size = chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0)
-  const bytes = new Uint8Array(size)
-  let at = 0
-  for (const chunk of chunks) {
-    bytes.set(chunk, at)
-    at += chunk.byteLength
-  }
-  return bytes
-}
-
-async function* pieces(request: Body, limit: () => number): AsyncGenerator<string> {
-  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-  const decode = (chunk?: Uint8Array) => {
-    try {
-      return decoder.decode(chunk, { stream: chunk !== undefined })
-    } catch {
-      throw new HttpError(400, 'INVALID_UTF8', 'The body is not valid UTF-8.')
-    }
-  }
-  for await (const chunk of chunksOf(request, limit)) yield decode(chunk)
-  yield decode()
-}
-
-async function* chunksOf({ headers, body }: Body, limit: () => number): AsyncGenerator<Uint8Array> {
-  let size = 0
-  const check = (bytes: number) => {
-    if (bytes <= limit()) return
-    const detail = `The body is larger than ${limit()} bytes. Keep large data elsewhere and send its address.`
-    throw new HttpError(413, 'CONTENT_TOO_LARGE', detail)
-  }
-  check(Math.min(Number(headers.get('Content-Length') ?? 0), Number.MAX_SAFE_INTEGER))
+/** The body as text. @throws HttpError 400 for what is not UTF-8, and as readBytes */
+export async function readText(request: Body, maxBytes: number): Promise<string> {
+  const bytes = await readBytes(request, maxBytes)
   try {
-    for await (const chunk of body ?? []) {
+    return decoder.decode(bytes)
+  } catch {
+    throw new HttpError(400, 'INVALID_UTF8', 'The body is not valid UTF-8.')
+  }
+}
+
+/** The body's bytes, read no further than the limit. @throws HttpError 413, or 400 for what was cut off */
+export async function readBytes(request: Body, maxBytes: number): Promise<Uint8Array> {
+  const declared = request.headers.get('Content-Length')
+  if (Number(declared ?? 0) > maxBytes) throw tooLarge(maxBytes)
+  try {
+    // The body is no longer than it was declared to be: one wait brings the whole of it.
+    if (declared !== null) return await request.bytes()
+    const chunks: Uint8Array[] = []
+    let size = 0
+    for await (const chunk of request.body ?? []) {
       size += chunk.byteLength
-      check(size)
-      yield chunk
+      if (size > maxBytes) throw tooLarge(maxBytes)
+      chunks.push(chunk)
     }
+    return await new Blob(chunks).bytes()
   } catch (error) {
     if (error instanceof HttpError) throw error
     throw new HttpError(400, 'INCOMPLETE_BODY', 'The body ended before it was complete.')
   }
+}
+
+/** 413 for a body that is larger than `maxBytes`. */
+export function tooLarge(maxBytes: number): HttpError {
+  const detail = `The body is larger than ${maxBytes} bytes. Keep large data elsewhere and send its address.`
+  return new HttpError(413, 'CONTENT_TOO_LARGE', detail)
 }
 
 /** The event id in the path. @throws HttpError 400 for what can be none */

@@ -29,6 +29,8 @@ export async function askByShard<Item, Result>(
   idOf: (item: Item) => string,
   ask: (shard: Shard, own: Item[]) => Promise<Result[]>,
 ): Promise<Result[]> {
+  const [only] = items
+  if (only !== undefined && items.length === 1) return ask(shardOf(env, idOf(only)), items)
   const results: Result[] = []
   const groups = Map.groupBy(items.entries(), ([, item]) => ownerOf(env, idOf(item)))
   const asked = [...groups].map(async ([name, entries]) => {
