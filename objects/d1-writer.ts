@@ -5,10 +5,12 @@ import { bodyLength, type D1Change, MAX_STEP_CHARS } from './journal'
 /** D1 is known to stall as well as to fail. */
 export const D1_TIMEOUT_MS = 10_000
 
-/** A write's place in its shard's order: D1 ignores a write whose tick is lower than one it has already seen. */
+/** A write's place in its shard's order: D1 ignores a write whose tick is not higher than those it has already seen. */
 export interface Fence {
   shard: string
   tick: number
+  /** The moment of the write; milliseconds since 1970. */
+  at: number
 }
 
 const RAISE_FENCE = `
@@ -42,16 +44,17 @@ const INSERT_ONE = `
   SELECT ?3, ?4, ?5, ?6, ?7, ?8, ?9
   WHERE ${NOT_LATE} AND NOT EXISTS (SELECT 1 FROM events WHERE event_id = ?3 AND created_at = ?7)`
 
+// A write that is not late has the last word, whatever the clocks say. Where it says nothing new, it costs no row.
 const UPDATE_MANY = `
-  UPDATE events SET status = change.value ->> 1, updated_at = change.value ->> 2, retry_count = change.value ->> 3
+  UPDATE events SET status = change.value ->> 1, updated_at = max(updated_at, change.value ->> 2), retry_count = change.value ->> 3
   FROM json_each(?3) AS change
   WHERE events.event_id = change.value ->> 0 AND events.created_at = change.value ->> 4
-    AND events.updated_at < change.value ->> 2 AND ${NOT_LATE}`
+    AND (status, retry_count) IS NOT (change.value ->> 1, change.value ->> 3) AND ${NOT_LATE}`
 
 /** Tells D1 in one transaction. Repeating it, or having it land late, changes nothing. @throws what D1 throws, when the write came late, and when D1 takes longer than D1_TIMEOUT_MS */
 export async function writeToD1(
   db: D1Database,
-  { shard, tick }: Fence,
+  { shard, tick, at: now }: Fence,
   changes: D1Change[],
 ): Promise<void> {
   const statements = [db.prepare(RAISE_FENCE).bind(shard, tick)]
@@ -71,13 +74,12 @@ export async function writeToD1(
   )
   add(
     DELETE_DEAD_LETTERS,
-    changes.flatMap((change) => (change.clearDeadLetter ? [[change.event_id, isoTime(tick)]] : [])),
+    changes.flatMap((change) => (change.clearDeadLetter ? [[change.event_id, isoTime(now)]] : [])),
   )
   add(INSERT_MANY, inserts.filter((event) => !isLarge(event)).map(eventValues))
   for (const event of inserts.filter(isLarge)) {
     statements.push(db.prepare(INSERT_ONE).bind(shard, tick, ...eventValues(event)))
   }
-  // Costs no row written where the insert has just said the same.
   add(
     UPDATE_MANY,
     changes.flatMap(({ update }) => (update ? [updateValues(update)] : [])),

@@ -28,6 +28,8 @@ export interface HeldEvent extends EventState {
 }
 
 const FLUSH_TIMEOUT_MS = 2_000
+/** While events come in together, a commit waits until the one before is so old: the more it carries, the less each costs. */
+const GROUP_MS = 20
 /** Their ids go into one bound string, which may have 2 MB. */
 const MAX_GROUP_EVENTS = 4_000
 const RESEND_AFTER_MS = 24 * 60 * 60 * 1_000
@@ -44,6 +46,10 @@ export class EventShard extends DurableObject<Env> {
   #store = new ShardStore(this.ctx.storage)
   #outbox = new Outbox(this.ctx, this.env, this.#store)
   #group: Group | undefined
+  /** The last commit that carried more than one event. */
+  #groupedAt = 0
+  /** Whether an alarm is due or running, as far as this object knows since it started. */
+  #armed = false
 
   /** @returns one outcome an event, in order; durable when this resolves. */
   async accept(events: NewEvent[]): Promise<AcceptOutcome[]> {
@@ -138,32 +144,42 @@ export class EventShard extends DurableObject<Env> {
 
   /** Does what is due. Records every failure and never throws: the runtime gives up on a handler that threw six times. */
   override async alarm(): Promise<void> {
-    const wait = await this.#outbox.work().catch((error: unknown) => {
+    this.#armed = true
+    let wait: number | null
+    try {
+      await this.#outbox.work()
+      wait = this.#outbox.untilNextWork()
+    } catch (error) {
       log('error', 'the alarm loop failed unexpectedly', {
         shard: this.ctx.id.name,
         error: String(error),
       })
-      return backoffMs(1)
-    })
+      wait = backoffMs(1)
+    }
+    this.#armed = wait !== null
     // Last, and never for this very moment: that would cut the chain.
     if (wait !== null) await this.ctx.storage.setAlarm(Date.now() + Math.max(1, wait))
   }
 
   #openGroup(): Group {
     const events: NewEvent[] = []
-    // The accepts that already wait in the event loop are delivered before a timer fires.
-    const committed = scheduler.wait(0).then(() => {
+    // The accepts that already wait in the event loop are delivered before a timer fires, however short.
+    const wait = Math.min(GROUP_MS, Math.max(0, this.#groupedAt + GROUP_MS - Date.now()))
+    const committed = scheduler.wait(wait).then(() => {
       if (this.#group?.events === events) this.#group = undefined
+      this.#groupedAt = events.length > 1 ? Date.now() : 0
       return this.#commit(() => this.#acceptAll(events))
     })
     return { events, committed }
   }
 
-  /** One transaction. Arms the alarm when it gives the journal its first row: while there are rows, an alarm is due or running. */
+  /** One transaction. Arms the alarm together with the first row of the journal: while there are rows, one is due or running. */
   #commit<T>(change: () => T): T {
-    const hadJournal = this.#store.hasJournal()
     const result = this.ctx.storage.transactionSync(change)
-    if (!hadJournal && this.#store.hasJournal()) void this.ctx.storage.setAlarm(Date.now())
+    if (!this.#armed && this.#store.hasJournal()) {
+      this.#armed = true
+      void this.ctx.storage.setAlarm(Date.now())
+    }
     return result
   }
 
@@ -176,6 +192,7 @@ export class EventShard extends DurableObject<Env> {
     for (const row of cutIntoRows([...fresh.values()])) {
       const created_at = this.#store.insert(row)
       for (const { event_id } of row) createdAt.set(event_id, created_at)
+      this.#logAccepted(row)
     }
     const accepted = fresh.size
     if (accepted > 0)
@@ -196,6 +213,13 @@ export class EventShard extends DurableObject<Env> {
         status,
       }
     })
+  }
+
+  /** One line a commit: a line a request would cost more than all the rest of accepting it. */
+  #logAccepted(accepted: NewEvent[]): void {
+    const events = accepted.map(({ event_id, correlation_id }) => ({ correlation_id, event_id }))
+    const what = events.length === 1 ? events[0] : { events }
+    log('info', 'accepted', { shard: this.ctx.id.name, ...what })
   }
 
   #move(verb: Verb, ids: string[], reason = ''): MoveOutcome[] {

@@ -1,5 +1,4 @@
 import type { IRequestStrict, RequestHandler } from 'itty-router'
-import { v7 as uuidv7 } from 'uuid'
 import { LIMITS } from './limits'
 import { log } from './log'
 import { HttpError } from './problem'
@@ -20,7 +19,7 @@ export type Handler = RequestHandler<InboxRequest, [env: Env, ctx: ExecutionCont
 export function correlate(request: InboxRequest): void {
   request.startedAt = Date.now()
   const given = request.headers.get('X-Correlation-ID') ?? ''
-  request.correlationId = /^[\w.:-]{1,128}$/.test(given) ? given : uuidv7()
+  request.correlationId = /^[\w.:-]{1,128}$/.test(given) ? given : crypto.randomUUID()
 }
 
 /** @throws HttpError 414 or 431 for what is longer than any honest request */
@@ -41,11 +40,11 @@ export function limitSize({ url, headers }: InboxRequest): void {
     )
 }
 
-export async function authenticate(request: InboxRequest, env: Env): Promise<void> {
+export function authenticate(request: InboxRequest, env: Env): void {
   const presented = /^Bearer +([\x21-\x7e]+) *$/i.exec(
     request.headers.get('Authorization') ?? '',
   )?.[1]
-  const caller = presented && (await configuredToken(env, presented))
+  const caller = presented && configuredToken(env, presented)
   if (!caller) {
     const detail = presented
       ? 'The bearer token is not known.'
@@ -67,9 +66,9 @@ export async function limitRate({ caller }: InboxRequest, env: Env): Promise<voi
   )
 }
 
-async function configuredToken(env: Env, presented: string): Promise<Token | null> {
+function configuredToken(env: Env, presented: string): Token | null {
   try {
-    return await findToken(env.API_TOKENS, presented)
+    return findToken(env.API_TOKENS, presented)
   } catch (error) {
     log('error', 'the API_TOKENS secret is malformed', { error: String(error) })
     throw new HttpError(
@@ -120,21 +119,30 @@ export function allowOrigin(response: Response, request: InboxRequest, env: Env)
   )
 }
 
-/** Headers of every answer, and a log line for each request that changed something or failed. */
+const QUIET_METHODS = ['GET', 'HEAD', 'OPTIONS']
+
+/** Headers of every answer, and a log line for each request that changed something or failed; shards log what they accepted themselves. */
 export function finish(response: Response, request: InboxRequest): Response {
   response.headers.set('X-Correlation-ID', request.correlationId)
   response.headers.set('Cache-Control', 'no-store')
   response.headers.set('X-Content-Type-Options', 'nosniff')
   const { status } = response
-  if (request.method !== 'OPTIONS' && (request.method !== 'GET' || status >= 400)) {
+  if ((!QUIET_METHODS.includes(request.method) && status !== 202) || status >= 400) {
     log(status >= 500 ? 'error' : status >= 400 ? 'warn' : 'info', 'request', {
       correlation_id: request.correlationId,
       event_id: request.eventId,
       method: request.method,
-      path: new URL(request.url).pathname.slice(0, 256),
+      path: pathOf(request.url).slice(0, 256),
       status,
       duration_ms: Date.now() - request.startedAt,
     })
   }
   return response
+}
+
+/** Of a URL as requests have it, with a scheme and a host. */
+function pathOf(url: string): string {
+  const from = url.indexOf('/', url.indexOf('//') + 2)
+  const to = url.indexOf('?', from)
+  return url.slice(from, to === -1 ? undefined : to)
 }

@@ -7,6 +7,7 @@ import {
   type EventState,
   fold,
   type JournalRow,
+  MAX_STEP_EVENTS,
   presentChange,
 } from './journal'
 import { maxRetries, transition } from './lifecycle'
@@ -14,8 +15,10 @@ import { log } from './log'
 import { backoffMs, withTimeout } from './retry'
 import { addMove, type CountChanges, type ShardStore } from './shard-store'
 
-/** Under load a drain waits this long for more, so that it tells D1 of many commits at once. */
-const LINGER_MS = 200
+/** Under load a drain waits at most so long for more to come in, so that it tells D1 of many commits at once. */
+const MAX_LINGER_MS = 500
+/** Load is at least so many commits within MAX_LINGER_MS. */
+const MIN_LOAD_COMMITS = 8
 /** An alarm handler may run for 15 minutes; a busy one hands over to the next well before. */
 const MAX_ALARM_MS = 60_000
 /** Halving a refused batch of 1,000 to find one row takes about 20 writes; many refused rows are parked unfound, and sorted out by later steps. */
@@ -48,6 +51,11 @@ export class Outbox {
   #stepping: Promise<void> | undefined
   /** While D1 fails, nobody asks it before this moment. */
   #retryAt = 0
+  /** The drain before: when it began, and about how many commits there had been in the last MAX_LINGER_MS. */
+  #drainedAt = 0
+  #recentCommits = 0
+  /** The next drain is not due before: it lingers under load. */
+  #drainAt = 0
   /** Writes that failed since the last one that did not. */
   #failures = 0
   /** Writes of this alarm. */
@@ -79,25 +87,22 @@ export class Outbox {
     return this.#store.left(end).events + this.#store.countRefused()
   }
 
-  /** Works until nothing is due. @returns milliseconds until something is, or null */
-  async work(): Promise<number | null> {
+  /** Works until nothing is due any more, or soon. */
+  async work(): Promise<void> {
     const deadline = Date.now() + MAX_ALARM_MS
     this.#writes = 0
-    for (;;) {
+    while (Date.now() < deadline && this.#writes < MAX_WRITES_AN_ALARM) {
       const wait = this.untilNextWork()
-      if (wait !== 0) return wait
-      if (Date.now() >= deadline || this.#writes >= MAX_WRITES_AN_ALARM) return 1
-      const lingerUntil = Date.now() + LINGER_MS
-      await this.#step()
-      if (this.#store.hasJournal() && Date.now() >= this.#retryAt)
-        await scheduler.wait(Math.max(0, lingerUntil - Date.now()))
+      if (wait === null || wait > MAX_LINGER_MS) return
+      if (wait > 0) await scheduler.wait(wait)
+      else await this.#step()
     }
   }
 
   /** Milliseconds until something is due; null when there is nothing to do. */
   untilNextWork(): number | null {
     const due: number[] = []
-    if (this.#store.hasJournal()) due.push(this.#retryAt)
+    if (this.#store.hasJournal()) due.push(Math.max(this.#retryAt, this.#drainAt))
     const parkedAt = this.#store.nextParkedAt()
     if (parkedAt !== null) due.push(Math.max(parkedAt, this.#retryAt))
     if (this.#store.hasUnsentDeadLetters()) due.push(this.#sendAt)
@@ -140,6 +145,7 @@ export class Outbox {
   async #drain(rows: JournalRow[]): Promise<void> {
     const end = rows.at(-1)?.seq ?? 0
     const ids = rows.flatMap((row) => row.entries.map((entry) => entry.event_id))
+    this.#linger(rows.length, ids.length, this.#store.journalEnd() > end)
     const storedAt = this.#store.tick()
     const changes = fold(rows, this.#store.states(ids), storedAt)
     const refused: Refusal[] = []
@@ -164,6 +170,18 @@ export class Outbox {
         processedAt: storedAt,
       })
     })
+  }
+
+  /** Puts the next drain off until about a full step has come in, if commits come in fast and this step left none behind. */
+  #linger(commits: number, events: number, leavesSome: boolean): void {
+    const now = Date.now()
+    const elapsedMs = now - this.#drainedAt
+    this.#drainedAt = now
+    this.#recentCommits = this.#recentCommits * Math.exp(-elapsedMs / MAX_LINGER_MS) + commits
+    const isLoaded = this.#recentCommits >= MIN_LOAD_COMMITS && !leavesSome
+    this.#drainAt = isLoaded
+      ? now + Math.min(MAX_LINGER_MS, Math.floor((MAX_STEP_EVENTS / events) * elapsedMs))
+      : 0
   }
 
   /** The attempts that the journal counted for a whole row become part of each event's own count. */
@@ -216,9 +234,11 @@ export class Outbox {
 
   /** Tells D1; halves what it refuses until the refused ones are alone. @throws when D1 cannot be reached */
   async #write(changes: D1Change[], refused: Refusal[], budget: { writes: number }): Promise<void> {
-    const fence = { shard: this.#ctx.id.toString(), tick: this.#store.tick() }
-    // The tick is kept before it is used: after a crash the next write must not come behind this one.
-    this.#store.count({})
+    const fence = {
+      shard: this.#ctx.id.toString(),
+      tick: this.#store.nextWrite(),
+      at: this.#store.tick(),
+    }
     budget.writes--
     this.#writes++
     try {

@@ -24,6 +24,9 @@ import {
 } from './metrics'
 import { MIGRATIONS } from './shard-tables'
 
+/** Writes of one run that are told apart before it takes another number. */
+const WRITES_A_RUN = 2 ** 24
+
 /** How far counters move, and what happened, for the sums that only rise. */
 export interface CountChanges extends Partial<Record<EventStatus | 'queue_depth', number>> {
   happened?: Partial<Record<Happening, number>>
@@ -61,6 +64,7 @@ export class ShardStore {
   readonly #sql: SqlStorage
   /** Rises with every commit and every write to D1, also when the wall clock does not. Milliseconds since 1970. */
   #clock: number
+  #lastWrite = 0
 
   constructor(storage: DurableObjectStorage) {
     this.#sql = storage.sql
@@ -76,9 +80,19 @@ export class ShardStore {
     this.#clock = this.#number('SELECT clock FROM counters')
   }
 
-  /** Strictly rising, so that it orders commits and writes even when the wall clock stands still or jumps back. `count` keeps it. */
+  /** Strictly rising, so that it orders commits even when the wall clock stands still or jumps back. `count` keeps it. */
   tick(): number {
     return (this.#clock = Math.max(Date.now(), this.#clock + 1))
+  }
+
+  /** Strictly rising over restarts too, so that it orders writes to D1: a crash may leave one on its way. Costs one row a start, not one a write. */
+  nextWrite(): number {
+    if (this.#lastWrite % WRITES_A_RUN === 0) {
+      // By the clock, should this object ever have to begin anew beside a D1 that remembers it.
+      const sql = 'UPDATE counters SET run = max(run + 1, ?) RETURNING run'
+      this.#lastWrite = this.#number(sql, Math.floor(Date.now() / MINUTE_MS)) * WRITES_A_RUN
+    }
+    return ++this.#lastWrite
   }
 
   // Events
@@ -332,7 +346,7 @@ export class ShardStore {
 
   // Counters
 
-  /** Moves the counters and keeps the clock; belongs into the transaction of what it counts. One row, and one for the minute. */
+  /** Moves the counters and keeps the clock; belongs into the transaction of what it counts. One row, and one more as a minute begins. */
   count(changes: CountChanges): void {
     const {
       pending = 0,
@@ -350,6 +364,7 @@ export class ShardStore {
       happened.failed ?? 0,
     ]
     const latency = storeSeconds && observe(this.#latency(), storeSeconds)
+    this.#beginMinute()
     this.#sql.exec(
       `UPDATE counters SET clock = ?, pending = pending + ?, delivered = delivered + ?, failed = failed + ?, queue_depth = queue_depth + ?,
          accepted_total = accepted_total + ?, stored_total = stored_total + ?, delivered_total = delivered_total + ?, failed_total = failed_total + ?,
@@ -358,16 +373,18 @@ export class ShardStore {
       processedAt ?? null,
       latency ? JSON.stringify(latency) : null,
     )
-    if (sums.every((sum) => sum === 0)) return
+  }
+
+  /** Unless the wall clock jumped back: then the newest minute goes on. */
+  #beginMinute(): void {
     const minute = Math.floor(Date.now() / MINUTE_MS)
-    this.#sql.exec(
-      `INSERT INTO minutes (minute, accepted, stored, delivered, failed) VALUES (?, ?, ?, ?, ?)
-       ON CONFLICT (minute) DO UPDATE SET accepted = accepted + excluded.accepted, stored = stored + excluded.stored,
-         delivered = delivered + excluded.delivered, failed = failed + excluded.failed`,
+    const begun = this.#rows(
+      `INSERT INTO minute_starts SELECT ?1, accepted_total, stored_total, delivered_total, failed_total FROM counters
+       WHERE ?1 > (SELECT coalesce(max(minute), 0) FROM minute_starts) RETURNING minute`,
       minute,
-      ...sums,
     )
-    this.#sql.exec('DELETE FROM minutes WHERE minute <= ?', minute - MINUTES_KEPT)
+    if (begun.length === 0) return
+    this.#sql.exec('DELETE FROM minute_starts WHERE minute <= ?', minute - MINUTES_KEPT)
   }
 
   metrics(): ShardMetrics {
@@ -381,7 +398,12 @@ export class ShardStore {
     if (!counters) throw new Error('the counters are missing')
     const since = Math.floor(Date.now() / MINUTE_MS) - MINUTES_KEPT
     const minutes = this.#rows<MinuteCounts>(
-      'SELECT * FROM minutes WHERE minute > ? ORDER BY minute',
+      `SELECT minute,
+         lead(start.accepted_total, 1, now.accepted_total) OVER later - start.accepted_total AS accepted,
+         lead(start.stored_total, 1, now.stored_total) OVER later - start.stored_total AS stored,
+         lead(start.delivered_total, 1, now.delivered_total) OVER later - start.delivered_total AS delivered,
+         lead(start.failed_total, 1, now.failed_total) OVER later - start.failed_total AS failed
+       FROM minute_starts AS start, counters AS now WHERE minute > ? WINDOW later AS (ORDER BY minute)`,
       since,
     )
     return { ...counters, minutes, latency: this.#latency() }
@@ -437,7 +459,7 @@ export class ShardStore {
     return this.#sql.exec<Row & Record<string, SqlStorageValue>>(sql, ...bindings).toArray()
   }
 
-  #number(sql: string, ...bindings: string[]): number {
+  #number(sql: string, ...bindings: (string | number)[]): number {
     return Number(
       this.#sql
         .exec(sql, ...bindings)

@@ -61,4 +61,19 @@ export const MIGRATIONS = [
    CREATE INDEX parked_due ON parked (retry_at) WHERE retry_at IS NOT NULL;
    CREATE INDEX parked_bodies ON parked (event_id) WHERE payload IS NOT NULL;
    CREATE INDEX dead_letters_unsent ON dead_letters (event_id) WHERE sent_at IS NULL`,
+  `CREATE TABLE minute_starts ( -- the totals as each minute began: one row a minute, not one a commit
+     minute INTEGER PRIMARY KEY NOT NULL,
+     accepted_total INTEGER NOT NULL,
+     stored_total INTEGER NOT NULL,
+     delivered_total INTEGER NOT NULL,
+     failed_total INTEGER NOT NULL
+   );
+   INSERT INTO minute_starts
+     SELECT minute,
+       accepted_total - sum(minutes.accepted) OVER since, stored_total - sum(minutes.stored) OVER since,
+       delivered_total - sum(minutes.delivered) OVER since, failed_total - sum(minutes.failed) OVER since
+     FROM minutes, counters WINDOW since AS (ORDER BY minute DESC);
+   DROP TABLE minutes;
+   -- One for each start of the shard that writes to D1.
+   ALTER TABLE counters ADD COLUMN run INTEGER NOT NULL DEFAULT 0`,
 ]

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { Validator } from '@seriousme/openapi-schema-validator'
 import { describe, expect } from 'vitest'
+import { unstable_readConfig } from 'wrangler'
 import { openapi } from './openapi'
 import { AUTHORIZED, test as base } from './world'
 
@@ -27,6 +28,16 @@ describe('openapi.json', () => {
       Object.keys(methods).map((method) => `${method} ${path}`),
     )
     expect(documented.toSorted()).toEqual(routes.toSorted())
+  })
+
+  test('names every path that wrangler.jsonc sends to the worker without looking among the assets', () => {
+    const { assets } = unstable_readConfig({ config: 'wrangler.jsonc' })
+    const patterns = [assets?.run_worker_first ?? []].flat().map(String)
+    const isFirst = (path: string) =>
+      patterns.some((each) => path === each || path.startsWith(each.replace(/\*$/, '')))
+    for (const path of Object.keys(openapi.paths))
+      expect([path, isFirst(path)]).toEqual([path, true])
+    expect(['/', '/openapi.json', '/event-inbox.js'].filter(isFirst)).toEqual([])
   })
 })
 
@@ -117,7 +128,7 @@ describe('correlation', () => {
     const lines = () =>
       server
         .getLogs()
-        .filter(({ message }) => message.includes('"message":"request"'))
+        .filter(({ message }) => /"message":"(request|accepted)"/.test(message))
         .map(({ message }) => JSON.parse(message))
     server.clearLogs()
     const id = { 'X-Correlation-ID': 'trace-1' }
@@ -127,20 +138,15 @@ describe('correlation', () => {
     await inbox.call('POST', '/inbox/logged/ack', undefined, id)
     await inbox.call('GET', '/metrics', undefined, { ...id, Authorization: 'Bearer not-a-token' })
     await expect.poll(lines).toHaveLength(4)
-    const common = {
-      correlation_id: 'trace-1',
-      message: 'request',
-      duration_ms: expect.any(Number),
-      timestamp: expect.any(String),
-    }
+    const anyLine = { correlation_id: 'trace-1', timestamp: expect.any(String) }
+    const common = { ...anyLine, message: 'request', duration_ms: expect.any(Number) }
     expect(lines()).toEqual([
       {
-        ...common,
+        ...anyLine,
         level: 'info',
+        message: 'accepted',
         event_id: 'logged',
-        method: 'POST',
-        path: '/events',
-        status: 202,
+        shard: expect.stringMatching(/^shard-\d$/),
       },
       {
         ...common,
@@ -175,7 +181,6 @@ describe('the rate limit', () => {
     server,
   }) => {
     for (let n = 0; n < 30; n++) expect((await inbox.get('/metrics')).status).toBe(200)
-    const { unstable_readConfig } = await import('wrangler')
     const config = unstable_readConfig({ config: 'wrangler.jsonc' })
     const ratelimits = [{ name: 'RATE_LIMIT', namespace_id: '1', simple: { limit: 5, period: 60 } }]
     await server.update({ workers: [{ config: { ...config, ratelimits } as never }] })

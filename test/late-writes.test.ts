@@ -32,6 +32,8 @@ const updateOf = (event_id: string, state: Partial<EventState>): D1Change => ({
     ...state,
   },
 })
+/** `tick` is the moment as well. */
+const fence = (shard: string, tick: number) => ({ shard, tick, at: tick })
 const deleteOf = (event_id: string): D1Change => ({
   ...NO_CHANGE,
   event_id,
@@ -39,11 +41,11 @@ const deleteOf = (event_id: string): D1Change => ({
 })
 
 test('an update that lands after a newer one changes nothing', async ({ inbox }) => {
-  await writeToD1(inbox.db, { shard: 's', tick: 10 }, [insertOf('updated')])
-  await writeToD1(inbox.db, { shard: 's', tick: 12 }, [
+  await writeToD1(inbox.db, fence('s', 10), [insertOf('updated')])
+  await writeToD1(inbox.db, fence('s', 12), [
     updateOf('updated', { status: 'delivered', updated_at: 12 }),
   ])
-  const late = writeToD1(inbox.db, { shard: 's', tick: 11 }, [
+  const late = writeToD1(inbox.db, fence('s', 11), [
     updateOf('updated', { status: 'failed', retry_count: 9 }),
   ])
   await expect(late).rejects.toThrow('newer write')
@@ -56,10 +58,10 @@ test('an insert that lands after the event was deleted does not bring it back, w
   inbox,
 }) => {
   for (const payload of ['{}', JSON.stringify('x'.repeat(MAX_STEP_CHARS))]) {
-    await writeToD1(inbox.db, { shard: payload, tick: 10 }, [insertOf('undead', payload)])
-    await writeToD1(inbox.db, { shard: payload, tick: 12 }, [deleteOf('undead')])
+    await writeToD1(inbox.db, fence(payload, 10), [insertOf('undead', payload)])
+    await writeToD1(inbox.db, fence(payload, 12), [deleteOf('undead')])
     await expect(
-      writeToD1(inbox.db, { shard: payload, tick: 11 }, [insertOf('undead', payload)]),
+      writeToD1(inbox.db, fence(payload, 11), [insertOf('undead', payload)]),
     ).rejects.toThrow('newer write')
     expect(await inbox.rows("event_id = 'undead'")).toEqual([])
   }
@@ -68,8 +70,8 @@ test('an insert that lands after the event was deleted does not bring it back, w
 test('a deletion that lands after the id was accepted again leaves the new event', async ({
   inbox,
 }) => {
-  await writeToD1(inbox.db, { shard: 'd', tick: 12 }, [insertOf('again')])
-  await expect(writeToD1(inbox.db, { shard: 'd', tick: 11 }, [deleteOf('again')])).rejects.toThrow(
+  await writeToD1(inbox.db, fence('d', 12), [insertOf('again')])
+  await expect(writeToD1(inbox.db, fence('d', 11), [deleteOf('again')])).rejects.toThrow(
     'newer write',
   )
   expect(await inbox.rows("event_id = 'again'")).toHaveLength(1)
@@ -86,15 +88,15 @@ test('a redrive that lands after the event failed again leaves the new dead lett
   const redrive: D1Change = { ...NO_CHANGE, event_id: 'l', clearDeadLetter: true }
   const count = () => inbox.db.prepare('SELECT count(*) AS n FROM dead_letters').first('n')
   await letter(20)
-  await writeToD1(inbox.db, { shard: 'l', tick: 10 }, [redrive])
+  await writeToD1(inbox.db, fence('l', 10), [redrive])
   expect(await count()).toBe(1)
-  await writeToD1(inbox.db, { shard: 'l', tick: 30 }, [redrive])
+  await writeToD1(inbox.db, fence('l', 30), [redrive])
   expect(await count()).toBe(0)
 })
 
 test('other shards’ writes have an order of their own', async ({ inbox }) => {
-  await writeToD1(inbox.db, { shard: 'ahead', tick: 1_000 }, [insertOf('ahead')])
-  await writeToD1(inbox.db, { shard: 'behind', tick: 1 }, [insertOf('behind')])
+  await writeToD1(inbox.db, fence('ahead', 1_000), [insertOf('ahead')])
+  await writeToD1(inbox.db, fence('behind', 1), [insertOf('behind')])
   expect(await inbox.rows("event_id IN ('ahead', 'behind')")).toHaveLength(2)
 })
 
@@ -102,10 +104,10 @@ test('a write whose answer was lost can be repeated; another event under its id 
   inbox,
 }) => {
   const changes = [insertOf('repeated', '{"n":1}'), insertOf('beside')]
-  await writeToD1(inbox.db, { shard: 'r', tick: 1 }, changes)
-  await writeToD1(inbox.db, { shard: 'r', tick: 2 }, changes)
+  await writeToD1(inbox.db, fence('r', 1), changes)
+  await writeToD1(inbox.db, fence('r', 2), changes)
   await expect(
-    writeToD1(inbox.db, { shard: 'r', tick: 3 }, [insertOf('repeated', '{"n":2}', 99)]),
+    writeToD1(inbox.db, fence('r', 3), [insertOf('repeated', '{"n":2}', 99)]),
   ).rejects.toThrow('UNIQUE constraint failed: events.event_id')
   expect(await inbox.rows("event_id = 'repeated'")).toMatchObject([{ payload: '{"n":1}' }])
 })
@@ -120,7 +122,7 @@ test('a D1 that never answers is given up after 10 seconds', async () => {
   vi.useFakeTimers()
   onTestFinished(() => void vi.useRealTimers())
   let outcome = 'waiting'
-  void writeToD1(silent, { shard: 'h', tick: 1 }, [deleteOf('hung')]).catch(
+  void writeToD1(silent, fence('h', 1), [deleteOf('hung')]).catch(
     (error) => (outcome = String(error)),
   )
   await vi.advanceTimersByTimeAsync(9_999)

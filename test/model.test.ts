@@ -71,6 +71,9 @@ const commands = fc.array<Command>(
 /** The shard's and D1's sides of the pure functions: a map each, a list for the journal, and the fence. */
 function simulation() {
   let clock = 0
+  /** What a crash leaves of the clock: what the last commit kept. */
+  let keptClock = 0
+  let writes = 0
   let accepted = 0
   const states = new Map<string, EventState>()
   let journal: JournalRow[] = []
@@ -99,6 +102,12 @@ function simulation() {
     })
 
   function apply(kind: Verb, id: string): boolean {
+    const changed = perform(kind, id)
+    keptClock = clock
+    return changed
+  }
+
+  function perform(kind: Verb, id: string): boolean {
     const state = states.get(id)
     if (kind === 'accept') {
       if (state) return false
@@ -140,11 +149,11 @@ function simulation() {
       if (insert && row && row.created_at !== insert.created_at)
         throw new Error('UNIQUE constraint failed')
       if (insert && !row) d1.rows.set(event_id, insert)
-      if (update && row?.created_at === update.created_at && row.updated_at < update.updated_at)
+      if (update && row?.created_at === update.created_at)
         Object.assign(row, {
           status: update.status,
           retry_count: update.retry_count,
-          updated_at: update.updated_at,
+          updated_at: Math.max(row.updated_at, update.updated_at),
         })
     }
   }
@@ -153,9 +162,11 @@ function simulation() {
     const rows = journal.slice(0, steps)
     const end = rows.at(-1)?.seq ?? 0
     const changes = fold(rows, states, ++clock).map((change) => structuredClone(change))
-    const write = { tick: ++clock, changes }
+    const write = { tick: ++writes, changes }
     sent.push(write)
     if (answer !== 'fails') land(write)
+    if (answer === 'crash') clock = keptClock
+    else keptClock = clock
     if (answer === 'arrives') {
       journal = journal.filter((row) => row.seq > end)
       for (const row of rows) {
