@@ -1,0 +1,152 @@
+/** Runs workers in workerd with their storage on disk, and load against them from a process of its own. */
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { cpus, release, tmpdir, totalmem } from 'node:os'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { build } from 'esbuild'
+import { convertV4MiniflareOptions, Miniflare, type V4WorkerOptions } from 'miniflare'
+import { unstable_getMiniflareWorkerOptions, unstable_splitSqlQuery } from 'wrangler'
+
+const INBOX = unstable_getMiniflareWorkerOptions('wrangler.jsonc').workerOptions
+/** What `wrangler.jsonc` says of the inbox; Miniflare refuses rules for modules, which the bundle has none of. */
+export const { modulesRules: _, ...INBOX_OPTIONS } = INBOX as V4WorkerOptions & {
+  modulesRules?: unknown
+}
+
+/** Bundles a worker and runs it in a workerd of its own, with an empty storage on disk; `inspectorPort` lets a profiler in. */
+export async function start(
+  name: string,
+  main: string,
+  options: Record<string, unknown>,
+  inspectorPort?: number,
+) {
+  const folder = mkdtempSync(join(tmpdir(), `bench-${name}-`))
+  const bundle = await build({
+    entryPoints: [main],
+    bundle: true,
+    format: 'esm',
+    write: false,
+    external: ['cloudflare:*'],
+    conditions: ['workerd', 'worker', 'browser'],
+    logLevel: 'error',
+  })
+  const before = childrenNamed('workerd')
+  const miniflare = new Miniflare(
+    convertV4MiniflareOptions({
+      resourcePersistencePath: folder,
+      logRequests: false,
+      ...(inspectorPort && { inspectorPort }),
+      handleStructuredLogs: () => {},
+      workers: [
+        {
+          compatibilityDate: INBOX_OPTIONS.compatibilityDate,
+          ...options,
+          name,
+          modules: [
+            { type: 'ESModule', path: 'worker.js', contents: bundle.outputFiles[0]?.text ?? '' },
+          ],
+        } as V4WorkerOptions,
+      ],
+    }),
+  )
+  const url = await miniflare.ready
+  const pid = childrenNamed('workerd').find((each) => !before.includes(each))
+  return {
+    name,
+    url,
+    miniflare,
+    /** Of workerd, in MB. */
+    residentSize: () =>
+      Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024,
+    database: async () => {
+      const database = await miniflare.getD1Database('DB', name)
+      return database as unknown as D1Database
+    },
+    stop: async () => {
+      await miniflare.dispose()
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+export type Running = Awaited<ReturnType<typeof start>>
+
+/** Puts the tables of `schema.sql` into its D1. */
+export async function withSchema(worker: Running): Promise<Running> {
+  const database = await worker.database()
+  for (const statement of unstable_splitSqlQuery(readFileSync('schema.sql', 'utf8')))
+    await database.prepare(statement).run()
+  return worker
+}
+
+function childrenNamed(name: string): number[] {
+  const listed = execFileSync('ps', ['-o', 'pid=,comm=', '--ppid', String(process.pid)], {
+    encoding: 'utf8',
+  })
+  return listed
+    .split('\n')
+    .filter((line) => line.includes(name))
+    .map((line) => Number.parseInt(line))
+}
+
+export interface Load {
+  /** Answered requests a second. */
+  rate: number
+  answered: number
+  p50: number
+  p99: number
+}
+
+/** Posts `body` again and again over so many connections. @throws unless every answer is a success */
+export async function load(
+  url: URL,
+  body: string,
+  seconds: number,
+  connections = 64,
+): Promise<Load> {
+  const options = {
+    method: 'POST',
+    body,
+    connections: String(connections),
+    duration: String(seconds),
+  }
+  const headers = ['Authorization=Bearer dev-token', 'Content-Type=application/json']
+  const child = spawn(
+    'autocannon',
+    [
+      '--json',
+      ...Object.entries(options).flatMap(([name, value]) => [`--${name}`, value]),
+      ...headers.flatMap((header) => ['--headers', header]),
+      new URL('/events', url).href,
+    ],
+    { stdio: ['ignore', 'pipe', 'ignore'] },
+  )
+  const [output] = await Promise.all([text(child.stdout), once(child, 'close')])
+  const { errors, timeouts, non2xx, duration, latency, ...rest } = JSON.parse(output)
+  const answered: number = rest['2xx']
+  if (errors + timeouts + non2xx > 0 || answered === 0)
+    throw new Error(`${url}: ${errors} errors, ${timeouts} timeouts, ${non2xx} refused`)
+  return { rate: answered / duration, answered, p50: latency.p50, p99: latency.p99 }
+}
+
+/** Asks until `holds`; @returns how long that took, in ms. @throws after `timeoutMs` */
+export async function until(holds: () => Promise<boolean>, timeoutMs = 60_000): Promise<number> {
+  const startedAt = performance.now()
+  while (!(await holds())) {
+    if (performance.now() - startedAt > timeoutMs) throw new Error(`not within ${timeoutMs} ms`)
+  }
+  return performance.now() - startedAt
+}
+
+export const median = (values: number[]) => percentile(values, 0.5)
+
+export function percentile(values: number[], share: number): number {
+  return values.toSorted((a, b) => a - b)[Math.ceil(values.length * share) - 1] ?? Number.NaN
+}
+
+export function machine(): string {
+  const [cpu] = cpus()
+  return `${cpus().length} cores of ${cpu?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GB, Linux ${release()}, Node.js ${process.version}`
+}
