@@ -31,7 +31,7 @@ export function limitSize({ url, headers }: InboxRequest): void {
       `The URL is longer than ${LIMITS.URL_LENGTH} characters.`,
     )
   let size = 0
-  for (const [name, value] of headers) size += name.length + value.length
+  headers.forEach((value, name) => (size += name.length + value.length))
   if (size > LIMITS.HEADER_BYTES)
     throw new HttpError(
       431,

@@ -1,0 +1,57 @@
+/** Where the inbox's time goes: a CPU profile of its isolate under load, worker and shards together. D1 and the runtime's own workers are in `(idle)`. */
+import type { Profiler } from 'node:inspector'
+import { INBOX_OPTIONS, load, start, withSchema } from './runtime.ts'
+
+const PORT = 9339
+const SECONDS = 6
+const EVENT = JSON.stringify({ payload: { order: 17, amount: 12.5 }, metadata: { source: 'shop' } })
+
+const { assets: _, ...options } = INBOX_OPTIONS
+const inbox = await withSchema(await start('inbox', 'worker.ts', options, PORT))
+const socket = new WebSocket(`ws://127.0.0.1:${PORT}/core:user:inbox`)
+await new Promise((opened) => socket.addEventListener('open', opened))
+let calls = 0
+function ask<Result>(method: string, params = {}): Promise<Result> {
+  const id = ++calls
+  const { promise, resolve } = Promise.withResolvers<Result>()
+  socket.addEventListener('message', function answered({ data }) {
+    const message = JSON.parse(String(data))
+    if (message.id !== id) return
+    socket.removeEventListener('message', answered)
+    resolve(message.result)
+  })
+  socket.send(JSON.stringify({ id, method, params }))
+  return promise
+}
+
+await load(inbox.url, EVENT, SECONDS)
+await ask('Profiler.enable')
+await ask('Profiler.setSamplingInterval', { interval: 200 })
+await ask('Profiler.start')
+const { answered } = await load(inbox.url, EVENT, SECONDS)
+const { profile } = await ask<Profiler.StopReturnType>('Profiler.stop')
+
+const nodes = new Map(profile.nodes.map((node) => [node.id, node]))
+const parents = new Map(
+  profile.nodes.flatMap(({ id, children = [] }) => children.map((child) => [child, id] as const)),
+)
+const self = new Map<string, number>()
+const total = new Map<string, number>()
+for (const [index, sample] of (profile.samples ?? []).entries()) {
+  const microseconds = (profile.timeDeltas?.[index] ?? 0) / answered
+  const stack = new Set<string>()
+  for (let id: number | undefined = sample; id !== undefined; id = parents.get(id)) {
+    const frame = nodes.get(id)?.callFrame
+    stack.add(`${frame?.functionName || '(anonymous)'}:${(frame?.lineNumber ?? 0) + 1}`)
+  }
+  const [top = ''] = stack
+  self.set(top, (self.get(top) ?? 0) + microseconds)
+  for (const each of stack) total.set(each, (total.get(each) ?? 0) + microseconds)
+}
+for (const [name, times] of Object.entries({ self, 'with what it calls': total })) {
+  console.log(`\nMicroseconds a request, ${name}`)
+  for (const [what, time] of [...times].toSorted((a, b) => b[1] - a[1]).slice(0, 30))
+    console.log(time.toFixed(1).padStart(8), what)
+}
+socket.close()
+await inbox.stop()
