@@ -167,14 +167,14 @@ const ratios: [string, number[], string, (value: number) => boolean][] = [
   ],
   ['p99: inbox to ceiling', ratio((r) => r.inbox.p99 / r.ceiling.p99), '≤ 2', (v) => v <= 2],
   [
-    'accepted a second: inbox to peer',
-    ratio((r) => r.inbox.accepted / r.peer.accepted),
+    'accepted a second: inbox to peer, neither with assets',
+    ratio((r) => r.inboxBare.accepted / r.peer.accepted),
     '≥ 2',
     (v) => v >= 2,
   ],
   [
-    'stored a second: inbox to peer',
-    ratio((r) => r.inbox.stored / r.peer.stored),
+    'stored a second: inbox to peer, neither with assets',
+    ratio((r) => r.inboxBare.stored / r.peer.stored),
     '≥ 20',
     (v) => v >= 20,
   ],

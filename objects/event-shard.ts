@@ -34,10 +34,13 @@ const GROUP_MS = 20
 const MAX_GROUP_EVENTS = 4_000
 const RESEND_AFTER_MS = 24 * 60 * 60 * 1_000
 const REDRIVE_A_STEP = 1_000
+/** An alarm so late will not come any more. */
+const OVERDUE_MS = 60_000
 
 /** Accepts that arrived while a commit was being put together: they ride in it. */
 interface Group {
   events: NewEvent[]
+  calls: number
   committed: Promise<AcceptOutcome[]>
 }
 
@@ -46,9 +49,9 @@ export class EventShard extends DurableObject<Env> {
   #store = new ShardStore(this.ctx.storage)
   #outbox = new Outbox(this.ctx, this.env, this.#store)
   #group: Group | undefined
-  /** The last commit that carried more than one event. */
+  /** The last commit that carried more than one call; 0 if it was not the last of all. */
   #groupedAt = 0
-  /** Whether an alarm is due or running, as far as this object knows since it started. */
+  /** Whether an alarm for the journal is due or running, as far as this object knows since it started. */
   #armed = false
 
   /** @returns one outcome an event, in order; durable when this resolves. */
@@ -57,6 +60,7 @@ export class EventShard extends DurableObject<Env> {
     const group = (this.#group ??= this.#openGroup())
     const first = group.events.length
     group.events.push(...events)
+    group.calls++
     const outcomes = await group.committed
     return outcomes.slice(first, first + events.length)
   }
@@ -138,8 +142,9 @@ export class EventShard extends DurableObject<Env> {
   async poke(): Promise<void> {
     this.#store.resendUnrecorded(Date.now() - RESEND_AFTER_MS)
     const wait = this.#outbox.untilNextWork()
-    if (wait !== null && (await this.ctx.storage.getAlarm()) === null)
-      await this.ctx.storage.setAlarm(Date.now() + wait)
+    const alarm = await this.ctx.storage.getAlarm()
+    const isMissing = alarm === null || alarm < Date.now() - OVERDUE_MS
+    if (wait !== null && isMissing) await this.ctx.storage.setAlarm(Date.now() + Math.max(1, wait))
   }
 
   /** Does what is due. Records every failure and never throws: the runtime gives up on a handler that threw six times. */
@@ -156,7 +161,8 @@ export class EventShard extends DurableObject<Env> {
       })
       wait = backoffMs(1)
     }
-    this.#armed = wait !== null
+    // An alarm that is for something else, later, must not keep the journal waiting.
+    this.#armed = wait !== null && this.#store.hasJournal()
     // Last, and never for this very moment: that would cut the chain.
     if (wait !== null) await this.ctx.storage.setAlarm(Date.now() + Math.max(1, wait))
   }
@@ -166,11 +172,14 @@ export class EventShard extends DurableObject<Env> {
     // The accepts that already wait in the event loop are delivered before a timer fires, however short.
     const wait = Math.min(GROUP_MS, Math.max(0, this.#groupedAt + GROUP_MS - Date.now()))
     const committed = scheduler.wait(wait).then(() => {
-      if (this.#group?.events === events) this.#group = undefined
-      this.#groupedAt = events.length > 1 ? Date.now() : 0
-      return this.#commit(() => this.#acceptAll(events))
+      if (this.#group === group) this.#group = undefined
+      this.#groupedAt = group.calls > 1 ? Date.now() : 0
+      const outcomes = this.#commit(() => this.#acceptAll(events))
+      this.#logAccepted(events.filter((_, index) => outcomes[index]?.outcome === 'accepted'))
+      return outcomes
     })
-    return { events, committed }
+    const group: Group = { events, calls: 0, committed }
+    return group
   }
 
   /** One transaction. Arms the alarm together with the first row of the journal: while there are rows, one is due or running. */
@@ -178,7 +187,8 @@ export class EventShard extends DurableObject<Env> {
     const result = this.ctx.storage.transactionSync(change)
     if (!this.#armed && this.#store.hasJournal()) {
       this.#armed = true
-      void this.ctx.storage.setAlarm(Date.now())
+      // Not for this very moment: one that was due just now may not be over yet.
+      void this.ctx.storage.setAlarm(Date.now() + 1)
     }
     return result
   }
@@ -192,7 +202,6 @@ export class EventShard extends DurableObject<Env> {
     for (const row of cutIntoRows([...fresh.values()])) {
       const created_at = this.#store.insert(row)
       for (const { event_id } of row) createdAt.set(event_id, created_at)
-      this.#logAccepted(row)
     }
     const accepted = fresh.size
     if (accepted > 0)
@@ -217,6 +226,7 @@ export class EventShard extends DurableObject<Env> {
 
   /** One line a commit: a line a request would cost more than all the rest of accepting it. */
   #logAccepted(accepted: NewEvent[]): void {
+    if (accepted.length === 0) return
     const events = accepted.map(({ event_id, correlation_id }) => ({ correlation_id, event_id }))
     const what = events.length === 1 ? events[0] : { events }
     log('info', 'accepted', { shard: this.ctx.id.name, ...what })

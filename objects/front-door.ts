@@ -127,7 +127,8 @@ export function finish(response: Response, request: InboxRequest): Response {
   response.headers.set('Cache-Control', 'no-store')
   response.headers.set('X-Content-Type-Options', 'nosniff')
   const { status } = response
-  if ((!QUIET_METHODS.includes(request.method) && status !== 202) || status >= 400) {
+  const accepted = status === 202 && !response.headers.has('Idempotency-Replayed')
+  if ((!QUIET_METHODS.includes(request.method) && !accepted) || status >= 400) {
     log(status >= 500 ? 'error' : status >= 400 ? 'warn' : 'info', 'request', {
       correlation_id: request.correlationId,
       event_id: request.eventId,

@@ -124,8 +124,15 @@ function arrayEntries(text: string, parse: (source: string) => Draft): Entry[] {
 
 /** In NDJSON each line stands for itself: a malformed one rejects no other. */
 function lineEntries(text: string): Entry[] {
-  const lines = text.split('\n').filter((line) => line.trim() !== '')
-  if (lines.length > LIMITS.BATCH_EVENTS) throw tooMany()
+  const lines: string[] = []
+  for (let from = 0, end = 0; from < text.length; from = end + 1) {
+    end = text.indexOf('\n', from)
+    if (end === -1) end = text.length
+    const line = text.slice(from, end)
+    if (line.trim() === '') continue
+    if (lines.length === LIMITS.BATCH_EVENTS) throw tooMany()
+    lines.push(line)
+  }
   return lines.map((line) => entryOf(line, parseEvent))
 }
 

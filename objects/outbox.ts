@@ -94,6 +94,8 @@ export class Outbox {
     while (Date.now() < deadline && this.#writes < MAX_WRITES_AN_ALARM) {
       const wait = this.untilNextWork()
       if (wait === null || wait > MAX_LINGER_MS) return
+      // Waiting here is for the journal; a commit arms an alarm only if none is running.
+      if (wait > 0 && !this.#store.hasJournal()) return
       if (wait > 0) await scheduler.wait(wait)
       else await this.#step()
     }
@@ -102,7 +104,9 @@ export class Outbox {
   /** Milliseconds until something is due; null when there is nothing to do. */
   untilNextWork(): number | null {
     const due: number[] = []
-    if (this.#store.hasJournal()) due.push(Math.max(this.#retryAt, this.#drainAt))
+    // However the clock jumps, nobody lingers longer.
+    const lingersUntil = Math.min(this.#drainAt, Date.now() + MAX_LINGER_MS)
+    if (this.#store.hasJournal()) due.push(Math.max(this.#retryAt, lingersUntil))
     const parkedAt = this.#store.nextParkedAt()
     if (parkedAt !== null) due.push(Math.max(parkedAt, this.#retryAt))
     if (this.#store.hasUnsentDeadLetters()) due.push(this.#sendAt)
@@ -175,7 +179,7 @@ export class Outbox {
   /** Puts the next drain off until about a full step has come in, if commits come in fast and this step left none behind. */
   #linger(commits: number, events: number, leavesSome: boolean): void {
     const now = Date.now()
-    const elapsedMs = now - this.#drainedAt
+    const elapsedMs = Math.max(0, now - this.#drainedAt)
     this.#drainedAt = now
     this.#recentCommits = this.#recentCommits * Math.exp(-elapsedMs / MAX_LINGER_MS) + commits
     const isLoaded = this.#recentCommits >= MIN_LOAD_COMMITS && !leavesSome

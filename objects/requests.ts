@@ -35,8 +35,12 @@ export async function readBytes(request: Body, maxBytes: number): Promise<Uint8A
   const declared = request.headers.get('Content-Length')
   if (Number(declared ?? 0) > maxBytes) throw tooLarge(maxBytes)
   try {
-    // The body is no longer than it was declared to be: one wait brings the whole of it.
-    if (declared !== null) return await request.bytes()
+    // One wait brings the whole of it.
+    if (declared !== null) {
+      const bytes = await request.bytes()
+      if (bytes.byteLength > maxBytes) throw tooLarge(maxBytes)
+      return bytes
+    }
     const chunks: Uint8Array[] = []
     let size = 0
     for await (const chunk of request.body ?? []) {

@@ -375,16 +375,20 @@ export class ShardStore {
     )
   }
 
-  /** Unless the wall clock jumped back: then the newest minute goes on. */
+  /** When the wall clock goes back a little, the newest minute goes on; minutes further ahead were a mistake. */
   #beginMinute(): void {
     const minute = Math.floor(Date.now() / MINUTE_MS)
-    const begun = this.#rows(
-      `INSERT INTO minute_starts SELECT ?1, accepted_total, stored_total, delivered_total, failed_total FROM counters
-       WHERE ?1 > (SELECT coalesce(max(minute), 0) FROM minute_starts) RETURNING minute`,
+    const newest = this.#number('SELECT coalesce(max(minute), 0) FROM minute_starts')
+    if (newest === minute || newest === minute + 1) return
+    this.#sql.exec(
+      'DELETE FROM minute_starts WHERE minute > ? OR minute <= ?',
+      minute,
+      minute - MINUTES_KEPT,
+    )
+    this.#sql.exec(
+      'INSERT OR IGNORE INTO minute_starts SELECT ?, accepted_total, stored_total, delivered_total, failed_total FROM counters',
       minute,
     )
-    if (begun.length === 0) return
-    this.#sql.exec('DELETE FROM minute_starts WHERE minute <= ?', minute - MINUTES_KEPT)
   }
 
   metrics(): ShardMetrics {

@@ -175,6 +175,25 @@ describe('correlation', () => {
   })
 })
 
+test('a replay is logged as the request it is, and nothing is logged as accepted twice', async ({
+  inbox,
+  server,
+}) => {
+  const logged = () =>
+    server
+      .getLogs()
+      .flatMap(({ message }) => (message.startsWith('{') ? [JSON.parse(message)] : []))
+      .filter((line) => line.correlation_id === 'replayed')
+      .map(({ message, status }) => [message, status])
+  const headers = { 'Idempotency-Key': 'k-1', 'X-Correlation-ID': 'replayed' }
+  await inbox.post({ payload: {} }, headers)
+  await inbox.post({ payload: {} }, headers)
+  await expect.poll(logged).toEqual([
+    ['accepted', undefined],
+    ['request', 202],
+  ])
+})
+
 describe('the rate limit', () => {
   test('is off unless configured; then a token that asks too often gets 429 and Retry-After', async ({
     inbox,

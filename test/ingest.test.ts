@@ -129,6 +129,8 @@ describe('a batch', () => {
     }
     const lines = `${Array(1_001).fill(entry).join('\n')}`
     expect((await inbox.call('POST', '/events', lines, NDJSON)).status).toBe(413)
+    const short = '1\n'.repeat(4_000_000)
+    expect((await inbox.call('POST', '/events', short, NDJSON)).status).toBe(413)
     expect((await inbox.call('POST', '/events', '\n\n', NDJSON)).body.code).toBe('EMPTY_BATCH')
     expect((await inbox.metrics()).total).toBe(total)
   })

@@ -140,3 +140,23 @@ describe('what D1 had to be told besides is not forgotten when it refused at fir
     await inbox.expectVerified()
   })
 })
+
+test('a change that D1 refuses does not keep later events of its shard waiting', async ({
+  inbox,
+}) => {
+  await inbox.postId('stuck')
+  await inbox.drained()
+  await refusing(inbox, 'UPDATE', "OLD.event_id = 'stuck'", async () => {
+    await inbox.ack('stuck')
+    await parked(inbox, 'stuck').toHaveLength(1)
+    const waits: number[] = []
+    for (const id of ['later-1', 'later-2', 'later-3', 'later-4', 'later-5']) {
+      await inbox.postId(id)
+      const postedAt = Date.now()
+      await expect.poll(() => inbox.rows(`event_id = '${id}'`), { interval: 5 }).toHaveLength(1)
+      waits.push(Date.now() - postedAt)
+    }
+    // Its retries are a second apart, at least.
+    expect(waits.toSorted((a, b) => a - b)[2]).toBeLessThan(500)
+  })
+})
