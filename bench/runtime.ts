@@ -1,5 +1,5 @@
 /** Runs workers in workerd with their storage on disk, and load against them from a process of its own. */
-import { execFileSync, spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { cpus, release, tmpdir, totalmem } from 'node:os'
@@ -82,9 +82,8 @@ export async function withSchema(worker: Running): Promise<Running> {
 }
 
 function childrenNamed(name: string): number[] {
-  const listed = execFileSync('ps', ['-o', 'pid=,comm=', '--ppid', String(process.pid)], {
-    encoding: 'utf8',
-  })
+  const { stdout } = spawnSync('ps', ['-o', 'pid=,comm=', '--ppid', String(process.pid)])
+  const listed = String(stdout ?? '')
   return listed
     .split('\n')
     .filter((line) => line.includes(name))
