@@ -104,9 +104,9 @@ export class Outbox {
   /** Milliseconds until something is due; null when there is nothing to do. */
   untilNextWork(): number | null {
     const due: number[] = []
-    // However the clock jumps, nobody lingers longer.
-    const lingersUntil = Math.min(this.#drainAt, Date.now() + MAX_LINGER_MS)
-    if (this.#store.hasJournal()) due.push(Math.max(this.#retryAt, lingersUntil))
+    // A linger that seems longer than any was begun before the clock jumped back: it is over.
+    const lingers = this.#drainAt <= Date.now() + MAX_LINGER_MS
+    if (this.#store.hasJournal()) due.push(Math.max(this.#retryAt, lingers ? this.#drainAt : 0))
     const parkedAt = this.#store.nextParkedAt()
     if (parkedAt !== null) due.push(Math.max(parkedAt, this.#retryAt))
     if (this.#store.hasUnsentDeadLetters()) due.push(this.#sendAt)
