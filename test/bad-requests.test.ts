@@ -343,6 +343,8 @@ describe('tokens', () => {
       ['', 401],
       ['[]', 401],
       ['[{"token":"dev-token"}]', 503],
+      ['[{"name":"a","token":"dev-token ","scopes":["read"]}]', 503],
+      [`[{"name":"a","token":"${'dev-token'.repeat(60)}","scopes":["read"]}]`, 503],
       ['dev-token', 503],
     ] as const) {
       await server.update(secret(value))

@@ -76,6 +76,9 @@ test('an event costs at most 6 dollars a million in single posts under load, 5 i
   })
   expect(single.calls).toBeLessThan(1.1)
   expect(single.d1Rows).toBeLessThan(3.1)
+  // Many commits share a write to D1, and many posts a commit: three rows each.
+  expect(single.d1Writes).toBeLessThan(0.05)
+  expect(single.shardRows).toBeLessThan(2)
   expect(single.dollars).toBeLessThanOrEqual(6)
 
   const ids: string[] = []

@@ -2,6 +2,7 @@ import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { describe, expect, onTestFinished, test as plain } from 'vitest'
 import {
   BUCKETS,
@@ -13,6 +14,7 @@ import {
   summarise,
 } from '../objects/metrics'
 import { metricsText, preferredFormat } from '../objects/metrics-text'
+import { MIGRATIONS } from '../objects/shard-tables'
 import { freePort, storageFolder } from './server-process'
 import { test } from './world'
 
@@ -260,4 +262,18 @@ scrape_configs:
     await expect.poll(() => query('up')).toEqual([1])
     expect(await query('event_inbox_store_duration_seconds_count')).toEqual([expect.any(Number)])
   })
+})
+
+plain('minutes counted by an older version keep their counts', () => {
+  const database = new DatabaseSync(':memory:')
+  for (const statements of MIGRATIONS.slice(0, 5)) database.exec(statements)
+  database.exec('INSERT INTO minutes VALUES (100, 7, 6, 5, 4), (102, 3, 4, 1, 0)')
+  database.exec(
+    'UPDATE counters SET accepted_total = 20, stored_total = 19, delivered_total = 8, failed_total = 4',
+  )
+  for (const statements of MIGRATIONS.slice(5)) database.exec(statements)
+  expect(database.prepare('SELECT * FROM minute_starts').all()).toEqual([
+    { minute: 100, accepted_total: 10, stored_total: 9, delivered_total: 2, failed_total: 0 },
+    { minute: 102, accepted_total: 17, stored_total: 15, delivered_total: 7, failed_total: 4 },
+  ])
 })
