@@ -1,6 +1,6 @@
 /**
  * How fast the inbox is, as ratios in one run: against the most that the runtime could do (`ceiling.ts`), and against what such inboxes
- * are often built of (`peer.ts`). Prints tables, which `results.md` keeps. Takes about six minutes. `-- --rounds 1 --seconds 2` takes one.
+ * are often built of (`peer.ts`). Prints tables, which `results.md` keeps. Takes about five minutes. `-- --rounds 1 --seconds 2 --sustain 10 --rows 1000` takes one.
  */
 import { parseArgs } from 'node:util'
 import {

@@ -54,7 +54,7 @@ const UPDATE_MANY = `
 /** Tells D1 in one transaction. Repeating it, or having it land late, changes nothing. @throws what D1 throws, when the write came late, and when D1 takes longer than D1_TIMEOUT_MS */
 export async function writeToD1(
   db: D1Database,
-  { shard, tick, at: now }: Fence,
+  { shard, tick, at }: Fence,
   changes: D1Change[],
 ): Promise<void> {
   const statements = [db.prepare(RAISE_FENCE).bind(shard, tick)]
@@ -65,7 +65,7 @@ export async function writeToD1(
   const inserts = changes.flatMap((change) => change.insert ?? [])
   const isLarge = (event: StoredEvent) => bodyLength(event) > MAX_STEP_CHARS
 
-  const isoOrNull = (at: number | null) => (at === null ? null : isoTime(at))
+  const isoOrNull = (time: number | null) => (time === null ? null : isoTime(time))
   add(
     DELETE_EVENTS,
     changes.flatMap((change) =>
@@ -74,7 +74,7 @@ export async function writeToD1(
   )
   add(
     DELETE_DEAD_LETTERS,
-    changes.flatMap((change) => (change.clearDeadLetter ? [[change.event_id, isoTime(now)]] : [])),
+    changes.flatMap((change) => (change.clearDeadLetter ? [[change.event_id, isoTime(at)]] : [])),
   )
   add(INSERT_MANY, inserts.filter((event) => !isLarge(event)).map(eventValues))
   for (const event of inserts.filter(isLarge)) {

@@ -49,7 +49,7 @@ export class EventShard extends DurableObject<Env> {
   #store = new ShardStore(this.ctx.storage)
   #outbox = new Outbox(this.ctx, this.env, this.#store)
   #group: Group | undefined
-  /** The last commit that carried more than one call; 0 if it was not the last of all. */
+  /** When the last commit was made, if it carried more than one call; else 0. */
   #groupedAt = 0
   /** Whether an alarm for the journal is due or running, as far as this object knows since it started. */
   #armed = false
