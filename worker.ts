@@ -23,13 +23,13 @@ import {
 import { digestOf, readEvents } from './objects/ingest'
 import { LIMITS } from './objects/limits'
 import { log } from './objects/log'
-import { findDifferences, perMinute, summarise } from './objects/metrics'
+import { findDifferences, perMinute, type ShardMetrics, summarise } from './objects/metrics'
 import { CONTENT_TYPES, metricsText, preferredFormat } from './objects/metrics-text'
 import { readParameters } from './objects/parameters'
 import { HttpError, unavailable } from './objects/problem'
 import { eventIdOf, readText, requireJson } from './objects/requests'
 import { prune } from './objects/prune'
-import { allShards, askByShard, shardName, shardOf } from './objects/shards'
+import { allShards, askByShard, removeFromShards, type Shard, shardName } from './objects/shards'
 import { version } from './package.json'
 
 const router = Router<InboxRequest, [env: Env, ctx: ExecutionContext], Response>({
@@ -72,9 +72,9 @@ async function postEvents(request: InboxRequest, env: Env): Promise<Response> {
     env,
     events.filter((event) => event !== null),
     (event) => event.event_id,
-    async (shard, own) => {
+    async (shard, own, counts) => {
       try {
-        return await shard.accept(own)
+        return await shard.accept(own, counts)
       } catch (error) {
         return unanswered(error, own)
       }
@@ -137,14 +137,20 @@ async function totalOf(env: Env, { total }: InboxQuery): Promise<number | null |
 
 /** @returns how many events D1 has not got of those that were accepted before */
 async function flushAll(env: Env): Promise<number> {
-  const flushed = await Promise.all(allShards(env).map((shard) => shard.flush()))
+  const flushed = await Promise.all((await allShards(env)).map((shard) => shard.flush()))
   return flushed.reduce((sum, { unstored }) => sum + unstored, 0)
 }
 
 /** GET /inbox/:id: the event as its shard knows it at this moment, 404 when there is none. */
 async function getEvent(request: InboxRequest, env: Env): Promise<Response> {
   const event_id = (request.eventId = eventIdOf(request))
-  const held = await shardOf(env, event_id).get(event_id)
+  const [held] = await askByShard(
+    env,
+    [event_id],
+    String,
+    async (shard) => [await shard.get(event_id)],
+    (found) => found === null,
+  )
   if (!held) throw eventNotFound(event_id)
   const { status, created_at, updated_at, retry_count, body } = held
   if (body) return eventResponse({ event_id, ...body, status, created_at, updated_at, retry_count })
@@ -165,7 +171,7 @@ async function getEvent(request: InboxRequest, env: Env): Promise<Response> {
 function postMove(verb: 'ack' | 'retry') {
   return async (request: InboxRequest, env: Env): Promise<Response> => {
     const id = (request.eventId = eventIdOf(request))
-    return moved(id, verb, await shardOf(env, id)[verb]([id]))
+    return moved(id, verb, await askMoves(env, [id], (shard) => shard[verb]([id])))
   }
 }
 
@@ -174,17 +180,14 @@ async function postNack(request: InboxRequest, env: Env): Promise<Response> {
   const id = (request.eventId = eventIdOf(request))
   if (request.headers.has('Content-Type')) requireJson(request)
   const reason = parseNack(await readText(request, LIMITS.COMMAND_BYTES))
-  return moved(
-    id,
-    'nack',
-    await shardOf(env, id).nack(id, reason ?? 'The consumer gave no reason.'),
-  )
+  const nack = (shard: Shard) => shard.nack(id, reason ?? 'The consumer gave no reason.')
+  return moved(id, 'nack', await askMoves(env, [id], nack))
 }
 
 /** DELETE /inbox/:id: 200 once it is gone from its shard, 404 unknown. D1 follows. */
 async function deleteEvent(request: InboxRequest, env: Env): Promise<Response> {
   const event_id = (request.eventId = eventIdOf(request))
-  const [removed] = await shardOf(env, event_id).remove([event_id])
+  const [removed] = await removeFromShards(env, [event_id])
   if (!removed) throw eventNotFound(event_id)
   return json({ data: { event_id, status: 'deleted', timestamp: now() }, timestamp: now() })
 }
@@ -193,7 +196,7 @@ async function deleteEvent(request: InboxRequest, env: Env): Promise<Response> {
 async function postAcks(request: InboxRequest, env: Env): Promise<Response> {
   requireJson(request)
   const ids = parseIds(await readText(request, LIMITS.COMMAND_BYTES))
-  const outcomes = await askByShard(env, ids, String, async (shard, own) => shard.ack(own))
+  const outcomes = await askMoves(env, ids, (shard, own) => shard.ack(own))
   const data = outcomes.map((outcome, index) => {
     const event_id = ids[index] ?? ''
     if (outcome.outcome === 'moved') return { index, event_id, status: outcome.event.status }
@@ -225,13 +228,11 @@ async function postRedrive(request: InboxRequest, env: Env): Promise<Response> {
   requireJson(request)
   const wanted = parseRedrive(await readText(request, LIMITS.COMMAND_BYTES))
   if ('event_ids' in wanted) {
-    const outcomes = await askByShard(env, wanted.event_ids, String, async (shard, own) =>
-      shard.retry(own),
-    )
+    const outcomes = await askMoves(env, wanted.event_ids, (shard, own) => shard.retry(own))
     const redriven = outcomes.filter(({ outcome }) => outcome === 'moved').length
     return json({ data: { redriven, skipped: outcomes.length - redriven }, timestamp: now() })
   }
-  const counts = allShards(env).map(async (shard) => {
+  const counts = (await allShards(env)).map(async (shard) => {
     let redriven = 0
     for (;;) {
       const step = await shard.redrive(wanted.reason)
@@ -252,7 +253,7 @@ async function getMetrics(request: InboxRequest, env: Env): Promise<Response> {
   const verify = read.choice('verify', ['0', '1'])
   read.done()
   const verification = verify === '1' ? await verifyCounts(env) : {}
-  const shards = await Promise.all(allShards(env).map((shard) => shard.metrics()))
+  const shards = await allMetrics(env)
   const at = Date.now()
   if (format !== 'json') {
     const headers = { 'Content-Type': CONTENT_TYPES[format], Vary: 'Accept' }
@@ -273,7 +274,7 @@ async function getMetrics(request: InboxRequest, env: Env): Promise<Response> {
 async function verifyCounts(env: Env) {
   await flushAll(env)
   const [recounts, rows] = await Promise.all([
-    Promise.all(allShards(env).map((shard) => shard.recount())),
+    allShards(env).then((shards) => Promise.all(shards.map((shard) => shard.recount()))),
     readRows<{ status: EventStatus; count: number }>(
       env.DB,
       'SELECT status, count(*) AS count FROM events GROUP BY status',
@@ -287,7 +288,11 @@ async function verifyCounts(env: Env) {
 }
 
 async function totals(env: Env) {
-  return summarise(await Promise.all(allShards(env).map((shard) => shard.metrics())), Date.now())
+  return summarise(await allMetrics(env), Date.now())
+}
+
+async function allMetrics(env: Env): Promise<ShardMetrics[]> {
+  return Promise.all((await allShards(env)).map((shard) => shard.metrics()))
 }
 
 // Events that are no requests
@@ -311,7 +316,7 @@ async function takeDeadLetters(batch: MessageBatch<string>, env: Env): Promise<v
 
 /** Cron: revives shards whose alarm went missing, and removes delivered events past their retention. */
 async function tend(_controller: ScheduledController, env: Env): Promise<void> {
-  const poked = await Promise.allSettled(allShards(env).map((shard) => shard.poke()))
+  const poked = await Promise.allSettled((await allShards(env)).map((shard) => shard.poke()))
   for (const each of poked)
     if (each.status === 'rejected')
       log('error', 'a shard could not be poked', { error: String(each.reason) })
@@ -360,6 +365,14 @@ function answerError(error: unknown, request: InboxRequest): Response {
 }
 
 // Pieces of handlers
+
+function askMoves(
+  env: Env,
+  ids: string[],
+  ask: (shard: Shard, own: string[]) => Promise<MoveOutcome[]>,
+): Promise<MoveOutcome[]> {
+  return askByShard(env, ids, String, ask, ({ outcome }) => outcome === 'unknown')
+}
 
 function moved(event_id: string, verb: Verb, [outcome]: MoveOutcome[]): Response {
   if (outcome?.outcome !== 'moved') throw moveError(event_id, verb, outcome)

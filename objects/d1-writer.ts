@@ -24,7 +24,7 @@ const NOT_LATE = `(SELECT tick FROM fences WHERE shard = ?1) = ?2`
 const DELETE_EVENTS = `
   DELETE FROM events WHERE ${NOT_LATE} AND (event_id, created_at) IN (
     SELECT old.event_id, old.created_at FROM json_each(?3) AS gone JOIN events AS old ON old.event_id = gone.value ->> 0
-    WHERE old.created_at IS NOT gone.value ->> 1)`
+    WHERE old.created_at < gone.value ->> 1)`
 
 // Never the letter of a failure that came after this write was put together.
 const DELETE_DEAD_LETTERS = `
@@ -65,11 +65,10 @@ export async function writeToD1(
   const inserts = changes.flatMap((change) => change.insert ?? [])
   const isLarge = (event: StoredEvent) => bodyLength(event) > MAX_STEP_CHARS
 
-  const isoOrNull = (time: number | null) => (time === null ? null : isoTime(time))
   add(
     DELETE_EVENTS,
     changes.flatMap((change) =>
-      change.delete ? [[change.event_id, isoOrNull(change.delete.except)]] : [],
+      change.delete ? [[change.event_id, isoTime(change.delete.before)]] : [],
     ),
   )
   add(

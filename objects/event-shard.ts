@@ -8,6 +8,7 @@ import type { Recount, ShardMetrics } from './metrics'
 import { Outbox } from './outbox'
 import { backoffMs } from './retry'
 import { addMove, type CountChanges, ShardStore } from './shard-store'
+import { byOwner, type ShardCounts, shardNamed } from './shards'
 
 export interface AcceptOutcome {
   /** `replayed`: a request with its idempotency key was accepted before, with the same body. `mismatch`: with another one. */
@@ -21,6 +22,17 @@ export type MoveOutcome =
   | { outcome: 'moved'; event: EventState }
   | { outcome: 'refused'; status: EventStatus }
   | { outcome: 'unknown' }
+
+/** What tells an event from its duplicates. */
+interface Identity {
+  event_id: string
+  fingerprint?: string | undefined
+}
+
+export interface Firsts {
+  outcomes: (AcceptOutcome | null)[]
+  clock: number
+}
 
 /** An event's state, with its body as long as D1 does not have it. */
 export interface HeldEvent extends EventState {
@@ -40,6 +52,7 @@ const OVERDUE_MS = 60_000
 /** Accepts that arrived while a commit was being put together: they ride in it. */
 interface Group {
   events: NewEvent[]
+  counts: ShardCounts | undefined
   calls: number
   committed: Promise<AcceptOutcome[]>
 }
@@ -53,16 +66,39 @@ export class EventShard extends DurableObject<Env> {
   #groupedAt = 0
   /** Whether an alarm for the journal is due or running, as far as this object knows since it started. */
   #armed = false
+  /** The largest SHARD_COUNT this shard was told of. */
+  #shardCount = this.#store.shardCounts()[0] ?? 0
 
-  /** @returns one outcome an event, in order; durable when this resolves. */
-  async accept(events: NewEvent[]): Promise<AcceptOutcome[]> {
-    if (this.#group && this.#group.events.length >= MAX_GROUP_EVENTS) this.#group = undefined
-    const group = (this.#group ??= this.#openGroup())
+  /** @returns one outcome an event, in order; durable when this resolves. @param counts absent from workers of the version before */
+  async accept(events: NewEvent[], counts?: ShardCounts): Promise<AcceptOutcome[]> {
+    const isFull = this.#group && this.#group.events.length >= MAX_GROUP_EVENTS
+    if (isFull || this.#group?.counts?.[0] !== counts?.[0]) this.#group = undefined
+    const group = (this.#group ??= this.#openGroup(counts))
     const first = group.events.length
     group.events.push(...events)
     group.calls++
     const outcomes = await group.committed
     return outcomes.slice(first, first + events.length)
+  }
+
+  /** Notes a SHARD_COUNT. @returns every one there was, largest first; asked of the first shard, which is told of all. */
+  async shardCounts(count: number): Promise<number[]> {
+    this.#raise(count)
+    return this.#store.shardCounts()
+  }
+
+  /**
+   * For the shard that owns these events under a larger `count`: what this one, their owner before, has accepted of them; null for what it has not.
+   * Nor will it: from now on it refuses callers who know of fewer shards. `clock` is later than all it ever did with these events.
+   */
+  async firsts(events: Identity[], count: number): Promise<Firsts> {
+    this.#raise(count)
+    const states = this.#store.states(events.map(({ event_id }) => event_id))
+    const outcomes = events.map((event) => {
+      const first = states.get(event.event_id)
+      return first ? repeatOf(event, first) : null
+    })
+    return { outcomes, clock: this.#store.clock }
   }
 
   /** The event's present state, or null when there is none. */
@@ -167,19 +203,50 @@ export class EventShard extends DurableObject<Env> {
     if (wait !== null) await this.ctx.storage.setAlarm(Date.now() + Math.max(1, wait))
   }
 
-  #openGroup(): Group {
+  #openGroup(counts: ShardCounts | undefined): Group {
     const events: NewEvent[] = []
     // The accepts that already wait in the event loop are delivered before a timer fires, however short.
     const wait = Math.min(GROUP_MS, Math.max(0, this.#groupedAt + GROUP_MS - Date.now()))
-    const committed = scheduler.wait(wait).then(() => {
+    const committed = scheduler.wait(wait).then(async () => {
       if (this.#group === group) this.#group = undefined
       this.#groupedAt = group.calls > 1 ? Date.now() : 0
-      const outcomes = this.#commit(() => this.#acceptAll(events))
+      const firsts =
+        counts && counts.length > 1 ? await this.#firstsElsewhere(events, counts) : null
+      // Checked as late as this: the shard that owns these events now may have asked for them meanwhile.
+      if (counts && counts[0] < this.#shardCount) throw new Error('SHARD_COUNT was raised')
+      const outcomes = this.#commit(() => this.#acceptAll(events, firsts))
       this.#logAccepted(events.filter((_, index) => outcomes[index]?.outcome === 'accepted'))
       return outcomes
     })
-    const group: Group = { events, calls: 0, committed }
+    const group: Group = { events, counts, calls: 0, committed }
     return group
+  }
+
+  #raise(count: number): void {
+    if (count <= this.#shardCount) return
+    this.#store.addShardCount(count)
+    this.#shardCount = count
+  }
+
+  /** What the shards that owned these events under smaller counts have accepted of them. */
+  async #firstsElsewhere(
+    events: NewEvent[],
+    [count, ...former]: ShardCounts,
+  ): Promise<Map<NewEvent, AcceptOutcome>> {
+    const found = new Map<NewEvent, AcceptOutcome>()
+    const asked = former.flatMap((each) => [...byOwner(events, ({ event_id }) => event_id, each)])
+    const ask = async ([name, own]: [string, NewEvent[]]) => {
+      if (name === this.ctx.id.name) return
+      const identities = own.map(({ event_id, fingerprint }) => ({ event_id, fingerprint }))
+      const { outcomes, clock } = await shardNamed(this.env, name).firsts(identities, count)
+      this.#store.passClock(clock)
+      for (const [index, event] of own.entries()) {
+        const outcome = outcomes[index]
+        if (outcome) found.set(event, outcome)
+      }
+    }
+    await Promise.all(asked.map(ask))
+    return found
   }
 
   /** One transaction. Arms the alarm together with the first row of the journal: while there are rows, one is due or running. */
@@ -193,11 +260,13 @@ export class EventShard extends DurableObject<Env> {
     return result
   }
 
-  #acceptAll(events: NewEvent[]): AcceptOutcome[] {
+  #acceptAll(events: NewEvent[], elsewhere: Map<NewEvent, AcceptOutcome> | null): AcceptOutcome[] {
     const known = this.#store.states(events.map((event) => event.event_id))
     const fresh = new Map<string, NewEvent>()
-    for (const event of events)
-      if (!known.has(event.event_id) && !fresh.has(event.event_id)) fresh.set(event.event_id, event)
+    for (const event of events) {
+      const isKnown = known.has(event.event_id) || elsewhere?.has(event)
+      if (!isKnown && !fresh.has(event.event_id)) fresh.set(event.event_id, event)
+    }
     const createdAt = new Map<string, number>()
     for (const row of cutIntoRows([...fresh.values()])) {
       const created_at = this.#store.insert(row)
@@ -207,20 +276,13 @@ export class EventShard extends DurableObject<Env> {
     if (accepted > 0)
       this.#store.count({ pending: accepted, queue_depth: accepted, happened: { accepted } })
     return events.map((event) => {
+      const first = known.get(event.event_id)
+      if (first) return repeatOf(event, first)
       const twin = fresh.get(event.event_id)
-      const first = known.get(event.event_id) ?? {
-        ...twin,
-        status: 'pending',
-        created_at: createdAt.get(event.event_id) ?? 0,
-      }
-      const { created_at, status } = first
-      if (twin === event) return { outcome: 'accepted', created_at, status }
-      if (event.fingerprint === undefined) return { outcome: 'duplicate', created_at, status }
-      return {
-        outcome: first.fingerprint === event.fingerprint ? 'replayed' : 'mismatch',
-        created_at,
-        status,
-      }
+      const created_at = createdAt.get(event.event_id) ?? 0
+      const own = { outcome: 'accepted', created_at, status: 'pending' } as const
+      if (twin === event) return own
+      return elsewhere?.get(event) ?? repeatOf(event, { ...twin, ...own })
     })
   }
 
@@ -263,5 +325,19 @@ export class EventShard extends DurableObject<Env> {
       )
       return outcomes
     })
+  }
+}
+
+/** What becomes of an event that is in the inbox already. */
+function repeatOf(
+  { fingerprint }: Identity,
+  first: Pick<EventState, 'created_at' | 'status' | 'fingerprint'>,
+): AcceptOutcome {
+  const { created_at, status } = first
+  if (fingerprint === undefined) return { outcome: 'duplicate', created_at, status }
+  return {
+    outcome: first.fingerprint === fingerprint ? 'replayed' : 'mismatch',
+    created_at,
+    status,
   }
 }

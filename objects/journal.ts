@@ -48,8 +48,8 @@ type UpdatedFields = Pick<
 /** All that D1 is to be told of one event, in this order. */
 export interface D1Change {
   event_id: string
-  /** Removes whatever is there under the id, but for the event accepted at `except`. */
-  delete: { except: number | null } | null
+  /** Removes what was accepted under the id before that moment. */
+  delete: { before: number } | null
   clearDeadLetter: boolean
   insert: StoredEvent | null
   update: UpdatedFields | null
@@ -122,7 +122,7 @@ export function fold(
       const change = changes.get(event_id) ?? unchanged(event_id)
       changes.set(event_id, change)
       const state = states.get(event_id)
-      if (op === 'delete') change.delete = { except: state?.created_at ?? null }
+      if (op === 'delete') change.delete = { before: row.seq }
       // Unless it failed again since: then its dead letter is a new one.
       if ((op === 'delete' || op === 'redrive') && state?.status !== 'failed')
         change.clearDeadLetter = true
@@ -161,7 +161,7 @@ export function presentChange(
   const insert = state && body ? insertOf(state, body, storedAt, 0) : null
   return {
     event_id,
-    delete: deletes || !state ? { except: state?.created_at ?? null } : null,
+    delete: deletes || !state ? { before: state?.created_at ?? storedAt } : null,
     clearDeadLetter: (clears || !state) && state?.status !== 'failed',
     insert,
     update: insert ?? state ?? null,

@@ -1,6 +1,6 @@
 import { isoTime } from './event'
 import { log } from './log'
-import { askByShard } from './shards'
+import { removeFromShards } from './shards'
 
 const STEP = 1_000
 /** What is left after so many steps is for the next cron run. */
@@ -31,10 +31,7 @@ export async function prune(env: Env, now: number): Promise<number> {
     )
     const { results } = await statement.all<typeof after>()
     const ids = results.map((row) => row.event_id)
-    const removed = await askByShard(env, ids, String, async (shard, own) => {
-      const gone = new Set(await shard.remove(own, before))
-      return own.map((id) => gone.has(id))
-    })
+    const removed = await removeFromShards(env, ids, before)
     pruned += removed.filter(Boolean).length
     after = results.at(-1) ?? after
     if (ids.length < STEP) break

@@ -85,6 +85,16 @@ export class ShardStore {
     return (this.#clock = Math.max(Date.now(), this.#clock + 1))
   }
 
+  /** The last tick. */
+  get clock(): number {
+    return this.#clock
+  }
+
+  /** From now on ticks are later than this one of another shard. */
+  passClock(tick: number): void {
+    this.#clock = Math.max(this.#clock, tick)
+  }
+
   /** Strictly rising over restarts too, so that it orders writes to D1: a crash may leave one on its way. Costs one row a start, not one a write. */
   nextWrite(): number {
     if (this.#lastWrite % WRITES_A_RUN === 0) {
@@ -93,6 +103,21 @@ export class ShardStore {
       this.#lastWrite = this.#number(sql, Math.floor(Date.now() / MINUTE_MS)) * WRITES_A_RUN
     }
     return ++this.#lastWrite
+  }
+
+  // Shards
+
+  /** Every SHARD_COUNT this shard was told of, largest first. */
+  shardCounts(): number[] {
+    const rows = this.#rows<{ count: number }>('SELECT count FROM shard_counts ORDER BY count DESC')
+    return rows.map(({ count }) => count)
+  }
+
+  /** Notes a SHARD_COUNT that is larger than any before. */
+  addShardCount(count: number): void {
+    const sql =
+      'INSERT INTO shard_counts SELECT ?1 WHERE ?1 > (SELECT coalesce(max(count), 0) FROM shard_counts)'
+    this.#sql.exec(sql, count)
   }
 
   // Events

@@ -76,4 +76,6 @@ export const MIGRATIONS = [
    DROP TABLE minutes;
    -- One for each start of the shard that writes to D1.
    ALTER TABLE counters ADD COLUMN run INTEGER NOT NULL DEFAULT 0`,
+  // Each SHARD_COUNT there was, as far as this shard was told.
+  `CREATE TABLE shard_counts (count INTEGER PRIMARY KEY NOT NULL)`,
 ]

@@ -3,59 +3,110 @@ import { fnv1a } from './hash'
 import { log } from './log'
 import { HttpError } from './problem'
 
-type Shard = DurableObjectStub<EventShard>
+/**
+ * Which shard has an event: the one that its id's hash names. When SHARD_COUNT is raised, new events go where the new count says and
+ * old ones stay where they are: whoever does not find an event in its present owner asks the former ones.
+ */
 
-/** The shard that owns the event: FNV-1a of its id, so that equal ids always meet. */
-export function shardOf(env: Env, eventId: string): Shard {
-  return shardNamed(env, ownerOf(env, eventId))
-}
+export type Shard = DurableObjectStub<EventShard>
 
-export function allShards(env: Env): Shard[] {
-  return Array.from({ length: shardCount(env) }, (_, index) => shardNamed(env, shardName(index)))
+export function shardNamed(env: Env, name: string): Shard {
+  return env.SHARD.getByName(name)
 }
 
 export function shardName(index: number): string {
   return `shard-${index}`
 }
 
-export function shardNamed(env: Env, name: string): Shard {
-  return env.SHARD.getByName(name)
+export async function allShards(env: Env): Promise<Shard[]> {
+  const [count] = await shardCounts(env)
+  return Array.from({ length: count }, (_, index) => shardNamed(env, shardName(index)))
 }
 
-/** Asks each shard once, in parallel, for all of its items. @returns one result an item, in their order */
+/** The items by the shard that owns their events when there are `count` shards: FNV-1a of the id, so that equal ids always meet. */
+export function byOwner<Item>(
+  items: Iterable<Item>,
+  idOf: (item: Item) => string,
+  count: number,
+): Map<string, Item[]> {
+  return Map.groupBy(items, (item) => shardName(fnv1a(idOf(item)) % count))
+}
+
+/**
+ * Asks each shard once, in parallel, for all of its items; what `isUnknown` there is asked of the shards that owned it before.
+ * @returns one result an item, in their order
+ */
 export async function askByShard<Item, Result>(
   env: Env,
   items: Item[],
   idOf: (item: Item) => string,
-  ask: (shard: Shard, own: Item[]) => Promise<Result[]>,
+  ask: (shard: Shard, own: Item[], counts: ShardCounts) => Promise<Result[]>,
+  isUnknown: (result: Result) => boolean = () => false,
 ): Promise<Result[]> {
-  const [only] = items
-  if (only !== undefined && items.length === 1) return ask(shardOf(env, idOf(only)), items)
+  const counts = await shardCounts(env)
   const results: Result[] = []
-  const groups = Map.groupBy(items.entries(), ([, item]) => ownerOf(env, idOf(item)))
-  const asked = [...groups].map(async ([name, entries]) => {
-    const own = await ask(
-      shardNamed(env, name),
-      entries.map(([, item]) => item),
-    )
-    for (const [at, [index]] of entries.entries()) {
-      const result = own[at]
-      if (result !== undefined) results[index] = result
-    }
-  })
-  await Promise.all(asked)
+  let open = [...items.entries()]
+  for (const count of counts) {
+    const asked = [...byOwner(open, ([, item]) => idOf(item), count)].map(async ([name, own]) => {
+      const answers = await ask(
+        shardNamed(env, name),
+        own.map(([, item]) => item),
+        counts,
+      )
+      for (const [at, [index]] of own.entries()) {
+        const result = answers[at]
+        if (result !== undefined) results[index] = result
+      }
+    })
+    await Promise.all(asked)
+    open = open.filter(([index]) => {
+      const result = results[index]
+      return result !== undefined && isUnknown(result)
+    })
+    if (open.length === 0) break
+  }
   return results
 }
 
-function ownerOf(env: Env, eventId: string): string {
-  return shardName(fnv1a(eventId) % shardCount(env))
+/** Removes events wherever they are, with `deliveredBefore` only those delivered before that moment. @returns whether each is gone, in order */
+export function removeFromShards(
+  env: Env,
+  ids: string[],
+  deliveredBefore?: number,
+): Promise<boolean[]> {
+  const remove = async (shard: Shard, own: string[]) => {
+    const gone = new Set(await shard.remove(own, deliveredBefore))
+    return own.map((id) => gone.has(id))
+  }
+  return askByShard(env, ids, String, remove, (removed) => !removed)
 }
 
-function shardCount(env: Env): number {
-  const count = Number(env.SHARD_COUNT)
-  if (Number.isInteger(count) && count >= 1 && count <= 256) return count
-  log('error', 'SHARD_COUNT is not a whole number from 1 to 256')
-  throw new HttpError(
+/** SHARD_COUNT, and what it was before it was raised: the present one, which is the largest, first. */
+export type ShardCounts = [present: number, ...former: number[]]
+
+// Asked once for as long as the variable stays the same.
+let known: { configured: string; counts: ShardCounts } | undefined
+
+/** The first shard keeps them for all. @throws HttpError 503 for a SHARD_COUNT that is none, or was lowered: then events would not be found */
+async function shardCounts(env: Env): Promise<ShardCounts> {
+  const configured = env.SHARD_COUNT
+  if (known?.configured === configured) return known.counts
+  const count = Number(configured)
+  if (!Number.isInteger(count) || count < 1 || count > 256)
+    throw misconfigured('SHARD_COUNT is not a whole number from 1 to 256')
+  const [largest = count, ...former] = await shardNamed(env, shardName(0)).shardCounts(count)
+  if (largest > count)
+    throw misconfigured(
+      `SHARD_COUNT is ${count}, but was ${largest}: it can be raised, not lowered`,
+    )
+  const counts: ShardCounts = [largest, ...former]
+  known = { configured, counts }
+  return counts
+}
+
+function misconfigured(why: string): HttpError {
+  log('error', why)
+  return new HttpError(
     503,
     'NOT_CONFIGURED',
     'The service is not configured correctly. Its log says why.',

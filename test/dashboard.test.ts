@@ -91,7 +91,7 @@ describe('the overview', () => {
     await trouble.waitFor()
     expect(await trouble.innerText()).toMatch(/Trying again in [\d.]+ s/)
     expect(await card(page, 'Total')).toBe('1')
-    const second = await startServer(folder, first.port)
+    const second = await startServer(folder, { port: first.port })
     await second.postId('after')
     await trouble.waitFor({ state: 'detached', timeout: 90_000 })
     await expect.poll(() => card(page, 'Total')).toBe('2')

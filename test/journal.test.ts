@@ -112,7 +112,7 @@ describe('folding', () => {
 
   test('makes a deletion of an event that is gone, whatever came before', () => {
     expect(fold([accepted, noted('change'), noted('delete')], new Map(), 9)).toEqual([
-      { ...NO_CHANGE, event_id: 'a', delete: { except: null }, clearDeadLetter: true },
+      { ...NO_CHANGE, event_id: 'a', delete: { before: 6 }, clearDeadLetter: true },
     ])
   })
 
@@ -125,7 +125,7 @@ describe('folding', () => {
     }
     const [change] = fold([accepted, noted('delete'), later], states({ created_at: 7 }), 9)
     expect(change).toMatchObject({
-      delete: { except: 7 },
+      delete: { before: 6 },
       insert: { payload: '{"n":2}', created_at: 7 },
     })
     expect(fold([accepted], states({ created_at: 7 }), 9)).toEqual([

@@ -143,8 +143,8 @@ function simulation() {
     d1.fence = tick
     for (const change of changes) {
       const { event_id, insert, update } = change
-      if (change.delete && d1.rows.get(event_id)?.created_at !== change.delete.except)
-        d1.rows.delete(event_id)
+      const old = d1.rows.get(event_id)
+      if (change.delete && old && old.created_at < change.delete.before) d1.rows.delete(event_id)
       const row = d1.rows.get(event_id)
       if (insert && row && row.created_at !== insert.created_at)
         throw new Error('UNIQUE constraint failed')

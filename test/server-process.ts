@@ -15,12 +15,14 @@ export function storageFolder(): string {
 }
 
 /** Runs `npm start` as a person would, in a process group of its own, until its port answers. */
-export async function startServer(folder: string, port?: number) {
+export async function startServer(
+  folder: string,
+  { port, flags = [] }: { port?: number; flags?: string[] } = {},
+) {
   port ??= await freePort()
   const url = `http://localhost:${port}`
-  const child = spawn('npm', ['start', '--', '--port', String(port), '--persist-to', folder], {
-    detached: true,
-  })
+  const all = ['start', '--', '--port', String(port), '--persist-to', folder, ...flags]
+  const child = spawn('npm', all, { detached: true })
   let output = ''
   child.stdout.on('data', (text) => (output += text))
   child.stderr.on('data', (text) => (output += text))

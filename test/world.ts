@@ -82,6 +82,8 @@ async function inboxOf(server: TestHarness) {
     ...client,
     db: env.DB,
     dlq: env.DLQ,
+    /** One shard, as the worker calls it. */
+    shard: (index: number) => env.SHARD.getByName(`shard-${index}`),
     /** Rows of a query against one shard's own SQLite. */
     shardRows: async (index: number, sql: string, ...bindings: unknown[]) => {
       const storage = await worker.getDurableObjectStorage('SHARD', { name: `shard-${index}` })
