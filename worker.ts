@@ -371,7 +371,7 @@ function askMoves(
   ids: string[],
   ask: (shard: Shard, own: string[]) => Promise<MoveOutcome[]>,
 ): Promise<MoveOutcome[]> {
-  return askByShard(env, ids, String, ask, ({ outcome }) => outcome === 'unknown')
+  return askByShard(env, ids, String, ask, (result) => result?.outcome === 'unknown')
 }
 
 function moved(event_id: string, verb: Verb, [outcome]: MoveOutcome[]): Response {

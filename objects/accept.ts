@@ -1,6 +1,6 @@
 import { json, now } from './answers'
 import { type Draft, isoTime, type NewEvent } from './event'
-import type { AcceptOutcome } from './event-shard'
+import type { AcceptOutcome, KnownOutcome } from './event-shard'
 import { digestOf } from './ingest'
 import { log } from './log'
 import { HttpError, unavailable } from './problem'
@@ -26,22 +26,21 @@ export function newEvent(
     ...(fingerprint && { fingerprint }),
   })
   const same = key ?? identity
-  if (event_id !== null || !same) return named(event_id ?? uuidv7())
+  if (event_id !== null) return named(event_id)
+  if (!same) return { ...named(uuidv7()), isNew: true }
   return digestOf(...same).then((digest) => named(`${same[0]}-${digest}`))
 }
 
 /** A shard that does not answer rejects its own events of a batch, and no others. */
 export function unanswered(error: unknown, own: NewEvent[]): HttpError[] {
   log('error', 'a shard did not answer', { error: String(error), events: own.length })
-  return own.map(() =>
-    unavailable('The shard of this event did not answer. Send it again with the same event_id.'),
-  )
+  return own.map(noAnswer)
 }
 
 export function acceptResponse(event_id: string, outcome: Outcome): Response {
   const error = acceptError(event_id, outcome)
   if (error) throw error
-  const { outcome: how, created_at } = outcome as AcceptOutcome
+  const { outcome: how, created_at } = outcome as KnownOutcome
   const headers = how === 'replayed' ? { 'Idempotency-Replayed': 'true' } : undefined
   return json(
     { data: { event_id, status: 'accepted', timestamp: isoTime(created_at) }, timestamp: now() },
@@ -50,9 +49,15 @@ export function acceptResponse(event_id: string, outcome: Outcome): Response {
   )
 }
 
+function noAnswer(): HttpError {
+  return unavailable(
+    'The shard of this event did not answer. Send it again with the same event_id.',
+  )
+}
+
 function acceptError(event_id: string, outcome: Outcome): HttpError | null {
-  if (!outcome || outcome instanceof HttpError)
-    return outcome ?? unavailable('The shard of this event gave no answer.')
+  if (outcome instanceof HttpError) return outcome
+  if (!outcome || outcome.outcome === 'unanswered') return noAnswer()
   const members = {
     event_id,
     event_status: outcome.status,

@@ -9,8 +9,6 @@ export const D1_TIMEOUT_MS = 10_000
 export interface Fence {
   shard: string
   tick: number
-  /** The moment of the write; milliseconds since 1970. */
-  at: number
 }
 
 const RAISE_FENCE = `
@@ -26,10 +24,11 @@ const DELETE_EVENTS = `
     SELECT old.event_id, old.created_at FROM json_each(?3) AS gone JOIN events AS old ON old.event_id = gone.value ->> 0
     WHERE old.created_at < gone.value ->> 1)`
 
-// Never the letter of a failure that came after this write was put together.
+// Never the letter of a failure that came since.
 const DELETE_DEAD_LETTERS = `
-  DELETE FROM dead_letters
-  WHERE event_id IN (SELECT value ->> 0 FROM json_each(?3)) AND failed_at < json_extract(?3, '$[0][1]') AND ${NOT_LATE}`
+  DELETE FROM dead_letters WHERE ${NOT_LATE} AND (event_id, failed_at) IN (
+    SELECT old.event_id, old.failed_at FROM json_each(?3) AS gone JOIN dead_letters AS old ON old.event_id = gone.value ->> 0
+    WHERE old.failed_at < gone.value ->> 1)`
 
 // Stored already, by a write whose answer was lost: left as it is. Another event under this id: refused by its primary key.
 const INSERT_MANY = `
@@ -54,7 +53,7 @@ const UPDATE_MANY = `
 /** Tells D1 in one transaction. Repeating it, or having it land late, changes nothing. @throws what D1 throws, when the write came late, and when D1 takes longer than D1_TIMEOUT_MS */
 export async function writeToD1(
   db: D1Database,
-  { shard, tick, at }: Fence,
+  { shard, tick }: Fence,
   changes: D1Change[],
 ): Promise<void> {
   const statements = [db.prepare(RAISE_FENCE).bind(shard, tick)]
@@ -67,13 +66,15 @@ export async function writeToD1(
 
   add(
     DELETE_EVENTS,
-    changes.flatMap((change) =>
-      change.delete ? [[change.event_id, isoTime(change.delete.before)]] : [],
+    changes.flatMap(({ event_id, deleteBefore }) =>
+      deleteBefore > 0 ? [[event_id, isoTime(deleteBefore)]] : [],
     ),
   )
   add(
     DELETE_DEAD_LETTERS,
-    changes.flatMap((change) => (change.clearDeadLetter ? [[change.event_id, isoTime(at)]] : [])),
+    changes.flatMap(({ event_id, clearBefore }) =>
+      clearBefore > 0 ? [[event_id, isoTime(clearBefore)]] : [],
+    ),
   )
   add(INSERT_MANY, inserts.filter((event) => !isLarge(event)).map(eventValues))
   for (const event of inserts.filter(isLarge)) {

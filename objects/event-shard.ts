@@ -6,11 +6,16 @@ import { maxRetries, transition, type Verb } from './lifecycle'
 import { log } from './log'
 import type { Recount, ShardMetrics } from './metrics'
 import { Outbox } from './outbox'
-import { backoffMs } from './retry'
+import { backoffMs, withTimeout } from './retry'
 import { addMove, type CountChanges, ShardStore } from './shard-store'
-import { byOwner, type ShardCounts, shardNamed } from './shards'
+import { ownersOf, type ShardCounts, shardNamed } from './shards'
 
-export interface AcceptOutcome {
+export type AcceptOutcome =
+  | KnownOutcome
+  /** A shard that may have it already did not answer. */
+  | { outcome: 'unanswered' }
+
+export interface KnownOutcome {
   /** `replayed`: a request with its idempotency key was accepted before, with the same body. `mismatch`: with another one. */
   outcome: 'accepted' | 'duplicate' | 'replayed' | 'mismatch'
   created_at: number
@@ -22,6 +27,9 @@ export type MoveOutcome =
   | { outcome: 'moved'; event: EventState }
   | { outcome: 'refused'; status: EventStatus }
   | { outcome: 'unknown' }
+
+/** What other shards say of events. */
+type Elsewhere = Map<NewEvent, AcceptOutcome | null>
 
 /** What tells an event from its duplicates. */
 interface Identity {
@@ -44,6 +52,7 @@ const FLUSH_TIMEOUT_MS = 2_000
 const GROUP_MS = 20
 /** Their ids go into one bound string, which may have 2 MB. */
 const MAX_GROUP_EVENTS = 4_000
+const FIRSTS_TIMEOUT_MS = 5_000
 const RESEND_AFTER_MS = 24 * 60 * 60 * 1_000
 const REDRIVE_A_STEP = 1_000
 /** An alarm so late will not come any more. */
@@ -228,24 +237,26 @@ export class EventShard extends DurableObject<Env> {
     this.#shardCount = count
   }
 
-  /** What the shards that owned these events under smaller counts have accepted of them. */
-  async #firstsElsewhere(
-    events: NewEvent[],
-    [count, ...former]: ShardCounts,
-  ): Promise<Map<NewEvent, AcceptOutcome>> {
-    const found = new Map<NewEvent, AcceptOutcome>()
-    const asked = former.flatMap((each) => [...byOwner(events, ({ event_id }) => event_id, each)])
-    const ask = async ([name, own]: [string, NewEvent[]]) => {
-      if (name === this.ctx.id.name) return
-      const identities = own.map(({ event_id, fingerprint }) => ({ event_id, fingerprint }))
-      const { outcomes, clock } = await shardNamed(this.env, name).firsts(identities, count)
-      this.#store.passClock(clock)
-      for (const [index, event] of own.entries()) {
-        const outcome = outcomes[index]
-        if (outcome) found.set(event, outcome)
-      }
+  /** What the shards that owned these ids under smaller counts have accepted; null for those that are new there. Ids that the service made are new everywhere. */
+  async #firstsElsewhere(events: NewEvent[], counts: ShardCounts): Promise<Elsewhere> {
+    const found: Elsewhere = new Map()
+    const asked = new Map<string, NewEvent[]>()
+    for (const event of events.filter(({ isNew }) => !isNew)) {
+      const [, ...former] = ownersOf(event.event_id, counts)
+      for (const name of former) asked.set(name, [...(asked.get(name) ?? []), event])
     }
-    await Promise.all(asked.map(ask))
+    const ask = async ([name, own]: [string, NewEvent[]]) => {
+      const identities = own.map(({ event_id, fingerprint }) => ({ event_id, fingerprint }))
+      const firsts = shardNamed(this.env, name).firsts(identities, counts[0])
+      const { outcomes, clock } = await withTimeout(firsts, FIRSTS_TIMEOUT_MS).catch((error) => {
+        log('error', 'a shard did not answer', { shard: name, error: String(error) })
+        return { outcomes: own.map(() => ({ outcome: 'unanswered' }) as const), clock: 0 }
+      })
+      this.#store.passClock(clock)
+      for (const [index, event] of own.entries())
+        found.set(event, found.get(event) ?? outcomes[index] ?? null)
+    }
+    await Promise.all([...asked].map(ask))
     return found
   }
 
@@ -260,16 +271,17 @@ export class EventShard extends DurableObject<Env> {
     return result
   }
 
-  #acceptAll(events: NewEvent[], elsewhere: Map<NewEvent, AcceptOutcome> | null): AcceptOutcome[] {
+  #acceptAll(events: NewEvent[], elsewhere: Elsewhere | null): AcceptOutcome[] {
     const known = this.#store.states(events.map((event) => event.event_id))
     const fresh = new Map<string, NewEvent>()
     for (const event of events) {
-      const isKnown = known.has(event.event_id) || elsewhere?.has(event)
+      const isKnown = known.has(event.event_id) || elsewhere?.get(event)
       if (!isKnown && !fresh.has(event.event_id)) fresh.set(event.event_id, event)
     }
     const createdAt = new Map<string, number>()
     for (const row of cutIntoRows([...fresh.values()])) {
-      const created_at = this.#store.insert(row)
+      const asked = row.filter((event) => elsewhere?.has(event)).map(({ event_id }) => event_id)
+      const created_at = this.#store.insert(row, new Set(asked))
       for (const { event_id } of row) createdAt.set(event_id, created_at)
     }
     const accepted = fresh.size
@@ -316,7 +328,7 @@ export class EventShard extends DurableObject<Env> {
       this.#store.note(verb === 'retry' ? 'redrive' : 'change', movedIds)
       if (verb === 'retry') {
         this.#store.deleteDeadLetters(movedIds)
-        changes.queue_depth = this.#store.resumeParked(movedIds, at)
+        changes.queue_depth = this.#store.resumeParked(movedIds, Date.now())
       }
       this.#store.count(changes)
       const failed = moved.filter((event) => event.status === 'failed')

@@ -21,6 +21,8 @@ export interface NewEvent {
   payload: string
   metadata: string | null
   correlation_id: string
+  /** The service made its id: nobody else can have it. */
+  isNew?: true
   /** Of a request with an idempotency key: the body's hash, so that a repeat is told from another event under the same key. */
   fingerprint?: string
 }

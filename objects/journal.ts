@@ -5,7 +5,7 @@ import type { EventStatus, NewEvent, StoredEvent } from './event'
  * A row's `entries` name the events in order; the bodies stand behind one another in `bodies`, found by their lengths in UTF-16 units.
  */
 
-/** `accept`: the event was new, and this is its body. `change`: its state moved. `redrive`: it also is no dead letter any more. */
+/** `accept`: the event was new, and this is its body; after `delete` in the same row when another shard may have had it before. `change`: its state moved. `redrive`: it also is no dead letter any more. */
 export type JournalEntry =
   | { op: 'accept'; event_id: string; payload: number; metadata: number | null }
   | { op: 'change' | 'redrive' | 'delete'; event_id: string }
@@ -48,9 +48,10 @@ type UpdatedFields = Pick<
 /** All that D1 is to be told of one event, in this order. */
 export interface D1Change {
   event_id: string
-  /** Removes what was accepted under the id before that moment. */
-  delete: { before: number } | null
-  clearDeadLetter: boolean
+  /** Removes what was accepted under the id before that moment; 0 for nothing. */
+  deleteBefore: number
+  /** Removes its dead letter if it failed before that moment; 0 for nothing. */
+  clearBefore: number
   insert: StoredEvent | null
   update: UpdatedFields | null
 }
@@ -81,14 +82,21 @@ export function bodyLength(body: EventBody): number {
   return body.payload.length + (body.metadata?.length ?? 0)
 }
 
-export function encodeAccepted(events: NewEvent[]): Pick<JournalRow, 'entries' | 'bodies'> {
+/** @param replaces ids of which D1 may still hold an event that another shard has deleted */
+export function encodeAccepted(
+  events: NewEvent[],
+  replaces: Set<string> = new Set(),
+): Pick<JournalRow, 'entries' | 'bodies'> {
   return {
-    entries: events.map(({ event_id, payload, metadata }) => ({
-      op: 'accept',
-      event_id,
-      payload: payload.length,
-      metadata: metadata === null ? null : metadata.length,
-    })),
+    entries: events.flatMap(({ event_id, payload, metadata }): JournalEntry[] => {
+      const accept: JournalEntry = {
+        op: 'accept',
+        event_id,
+        payload: payload.length,
+        metadata: metadata === null ? null : metadata.length,
+      }
+      return replaces.has(event_id) ? [{ op: 'delete', event_id }, accept] : [accept]
+    }),
     bodies: events.map(({ payload, metadata }) => payload + (metadata ?? '')).join(''),
   }
 }
@@ -122,10 +130,8 @@ export function fold(
       const change = changes.get(event_id) ?? unchanged(event_id)
       changes.set(event_id, change)
       const state = states.get(event_id)
-      if (op === 'delete') change.delete = { before: row.seq }
-      // Unless it failed again since: then its dead letter is a new one.
-      if ((op === 'delete' || op === 'redrive') && state?.status !== 'failed')
-        change.clearDeadLetter = true
+      if (op === 'delete') change.deleteBefore = row.seq
+      if (op === 'delete' || op === 'redrive') change.clearBefore = row.seq
       if (!state) continue
       const body = bodies.get(event_id)
       if (op !== 'accept' || !body) change.update = state
@@ -144,12 +150,12 @@ export function fold(
   return [...changes.values()]
 }
 
-/** What D1 refused of an event: its body while D1 has not got it, and what else it has to be told. */
+/** What D1 refused of an event: its body while D1 has not got it, and what else must go first, as in a D1Change. */
 export interface Unfinished {
   event_id: string
   body: EventBody | null
-  deletes: boolean
-  clears: boolean
+  deletes: number
+  clears: number
 }
 
 /** What D1 is to be told of an event that it refused before, in its present state. */
@@ -161,15 +167,15 @@ export function presentChange(
   const insert = state && body ? insertOf(state, body, storedAt, 0) : null
   return {
     event_id,
-    delete: deletes || !state ? { before: state?.created_at ?? storedAt } : null,
-    clearDeadLetter: (clears || !state) && state?.status !== 'failed',
+    deleteBefore: deletes,
+    clearBefore: clears,
     insert,
     update: insert ?? state ?? null,
   }
 }
 
 function unchanged(event_id: string): D1Change {
-  return { event_id, delete: null, clearDeadLetter: false, insert: null, update: null }
+  return { event_id, deleteBefore: 0, clearBefore: 0, insert: null, update: null }
 }
 
 function insertOf(

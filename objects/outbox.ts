@@ -238,11 +238,7 @@ export class Outbox {
 
   /** Tells D1; halves what it refuses until the refused ones are alone. @throws when D1 cannot be reached */
   async #write(changes: D1Change[], refused: Refusal[], budget: { writes: number }): Promise<void> {
-    const fence = {
-      shard: this.#ctx.id.toString(),
-      tick: this.#store.nextWrite(),
-      at: this.#store.tick(),
-    }
+    const fence = { shard: this.#ctx.id.toString(), tick: this.#store.nextWrite() }
     budget.writes--
     this.#writes++
     try {
@@ -266,10 +262,10 @@ export class Outbox {
     const { event_id, insert } = change
     const state = this.#store.states([event_id]).get(event_id)
     const before = this.#store.parked(event_id)
-    const deletes = change.delete !== null || (before?.deletes ?? false)
-    const clears = change.clearDeadLetter || (before?.clears ?? false)
+    const deletes = Math.max(change.deleteBefore, before?.deletes ?? 0)
+    const clears = Math.max(change.clearBefore, before?.clears ?? 0)
     // Deleted while D1 was asked: the journal tells D1.
-    if (!state && !deletes && !clears) return
+    if (!state && deletes === 0 && clears === 0) return
     const body =
       state && (insert?.created_at === state.created_at ? insert : (before?.body ?? null))
     const attempts = (before?.attempts ?? 0) + Number(alone)

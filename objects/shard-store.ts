@@ -130,8 +130,8 @@ export class ShardStore {
     return new Map(rows.map((row) => [row.event_id, row]))
   }
 
-  /** Inserts new events and the journal row that carries their bodies. @returns their `created_at` */
-  insert(events: NewEvent[]): number {
+  /** Inserts new events and the journal row that carries their bodies. @param replaces as in encodeAccepted @returns their `created_at` */
+  insert(events: NewEvent[], replaces?: Set<string>): number {
     const seq = this.tick()
     this.#sql.exec(
       `INSERT INTO events (event_id, correlation_id, fingerprint, created_at, updated_at)
@@ -141,7 +141,7 @@ export class ShardStore {
       ),
       seq,
     )
-    const { entries, bodies } = encodeAccepted(events)
+    const { entries, bodies } = encodeAccepted(events, replaces)
     this.#journal(seq, events.length, entries, bodies)
     return seq
   }
@@ -239,8 +239,8 @@ export class ShardStore {
       attempts,
       retry_at,
       reason,
-      Number(deletes),
-      Number(clears),
+      deletes,
+      clears,
     )
   }
 
@@ -252,17 +252,12 @@ export class ShardStore {
   }
 
   parked(eventId: string): Parked | undefined {
-    type Row = Omit<Parked, 'body' | 'deletes' | 'clears'> & {
-      payload: string | null
-      metadata: string | null
-      deletes: number
-      clears: number
-    }
+    type Row = Omit<Parked, 'body'> & { payload: string | null; metadata: string | null }
     const [row] = this.#rows<Row>('SELECT * FROM parked WHERE event_id = ?', eventId)
     if (!row) return undefined
-    const { payload, metadata, deletes, clears, ...fields } = row
+    const { payload, metadata, ...fields } = row
     const body = payload === null ? null : { payload, metadata }
-    return { ...fields, body, deletes: deletes === 1, clears: clears === 1 }
+    return { ...fields, body }
   }
 
   /** When the next parked event is to be tried. */

@@ -56,8 +56,8 @@ export const MIGRATIONS = [
    UPDATE counters SET started_at = unixepoch() * 1000;`,
   // Of a request with an idempotency key.
   `ALTER TABLE events ADD COLUMN fingerprint TEXT`,
-  `ALTER TABLE parked ADD COLUMN deletes INTEGER NOT NULL DEFAULT 0; -- whether another row must go first
-   ALTER TABLE parked ADD COLUMN clears INTEGER NOT NULL DEFAULT 0; -- whether a dead letter must go
+  `ALTER TABLE parked ADD COLUMN deletes INTEGER NOT NULL DEFAULT 0; -- the moment before which what was accepted must go first; 0: nothing
+   ALTER TABLE parked ADD COLUMN clears INTEGER NOT NULL DEFAULT 0; -- the moment before which it failed whose dead letter must go; 0: nothing
    CREATE INDEX parked_due ON parked (retry_at) WHERE retry_at IS NOT NULL;
    CREATE INDEX parked_bodies ON parked (event_id) WHERE payload IS NOT NULL;
    CREATE INDEX dead_letters_unsent ON dead_letters (event_id) WHERE sent_at IS NULL`,
@@ -76,6 +76,7 @@ export const MIGRATIONS = [
    DROP TABLE minutes;
    -- One for each start of the shard that writes to D1.
    ALTER TABLE counters ADD COLUMN run INTEGER NOT NULL DEFAULT 0`,
-  // Each SHARD_COUNT there was, as far as this shard was told.
-  `CREATE TABLE shard_counts (count INTEGER PRIMARY KEY NOT NULL)`,
+  // Each SHARD_COUNT there was, as far as this shard was told. Before they were kept it was 8.
+  `CREATE TABLE shard_counts (count INTEGER PRIMARY KEY NOT NULL);
+   INSERT INTO shard_counts SELECT 8 FROM counters WHERE accepted_total > 0`,
 ]

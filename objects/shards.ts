@@ -1,7 +1,7 @@
 import type { EventShard } from './event-shard'
 import { fnv1a } from './hash'
 import { log } from './log'
-import { HttpError } from './problem'
+import { HttpError, unavailable } from './problem'
 
 /**
  * Which shard has an event: the one that its id's hash names. When SHARD_COUNT is raised, new events go where the new count says and
@@ -18,18 +18,16 @@ export function shardName(index: number): string {
   return `shard-${index}`
 }
 
+/** All there are, also when another worker has just raised SHARD_COUNT: then this one throws. */
 export async function allShards(env: Env): Promise<Shard[]> {
-  const [count] = await shardCounts(env)
+  const [count] = await askShardCounts(env)
   return Array.from({ length: count }, (_, index) => shardNamed(env, shardName(index)))
 }
 
-/** The items by the shard that owns their events when there are `count` shards: FNV-1a of the id, so that equal ids always meet. */
-export function byOwner<Item>(
-  items: Iterable<Item>,
-  idOf: (item: Item) => string,
-  count: number,
-): Map<string, Item[]> {
-  return Map.groupBy(items, (item) => shardName(fnv1a(idOf(item)) % count))
+/** The names of the shards that own the id, the present one first: FNV-1a of the id, so that equal ids always meet. */
+export function ownersOf(eventId: string, counts: ShardCounts): string[] {
+  const hash = fnv1a(eventId)
+  return [...new Set(counts.map((count) => shardName(hash % count)))]
 }
 
 /**
@@ -41,30 +39,30 @@ export async function askByShard<Item, Result>(
   items: Item[],
   idOf: (item: Item) => string,
   ask: (shard: Shard, own: Item[], counts: ShardCounts) => Promise<Result[]>,
-  isUnknown: (result: Result) => boolean = () => false,
+  isUnknown: (result: Result | undefined) => boolean = () => false,
 ): Promise<Result[]> {
   const counts = await shardCounts(env)
   const results: Result[] = []
-  let open = [...items.entries()]
-  for (const count of counts) {
-    const asked = [...byOwner(open, ([, item]) => idOf(item), count)].map(async ([name, own]) => {
+  const asked = items.map((item, index) => ({ item, index, owners: ownersOf(idOf(item), counts) }))
+  for (let turn = 0, open = asked; open.length > 0; turn++) {
+    const groups = [...Map.groupBy(open, ({ owners }) => owners[turn] ?? '')]
+    const asking = groups.map(async ([name, own]) => {
+      const shard = shardNamed(env, name)
       const answers = await ask(
-        shardNamed(env, name),
-        own.map(([, item]) => item),
+        shard,
+        own.map(({ item }) => item),
         counts,
       )
-      for (const [at, [index]] of own.entries()) {
+      for (const [at, { index }] of own.entries()) {
         const result = answers[at]
         if (result !== undefined) results[index] = result
       }
     })
-    await Promise.all(asked)
-    open = open.filter(([index]) => {
-      const result = results[index]
-      return result !== undefined && isUnknown(result)
-    })
-    if (open.length === 0) break
+    await Promise.all(asking)
+    open = open.filter(({ index, owners }) => turn + 1 < owners.length && isUnknown(results[index]))
   }
+  // Where none has it, this may be a worker that has not heard of more.
+  if (asked.some(({ index }) => isUnknown(results[index]))) await askShardCounts(env)
   return results
 }
 
@@ -87,14 +85,23 @@ export type ShardCounts = [present: number, ...former: number[]]
 // Asked once for as long as the variable stays the same.
 let known: { configured: string; counts: ShardCounts } | undefined
 
-/** The first shard keeps them for all. @throws HttpError 503 for a SHARD_COUNT that is none, or was lowered: then events would not be found */
 async function shardCounts(env: Env): Promise<ShardCounts> {
+  return known?.configured === env.SHARD_COUNT ? known.counts : askShardCounts(env)
+}
+
+/** The first shard keeps them for all. @throws HttpError 503 for a SHARD_COUNT that is none, or smaller than before: then events would not be found */
+async function askShardCounts(env: Env): Promise<ShardCounts> {
   const configured = env.SHARD_COUNT
-  if (known?.configured === configured) return known.counts
   const count = Number(configured)
   if (!Number.isInteger(count) || count < 1 || count > 256)
     throw misconfigured('SHARD_COUNT is not a whole number from 1 to 256')
-  const [largest = count, ...former] = await shardNamed(env, shardName(0)).shardCounts(count)
+  const noted = await shardNamed(env, shardName(0))
+    .shardCounts(count)
+    .catch((error: unknown) => {
+      log('error', 'the first shard did not answer', { error: String(error) })
+      throw unavailable('A shard did not answer. Send the request again.')
+    })
+  const [largest = count, ...former] = noted
   if (largest > count)
     throw misconfigured(
       `SHARD_COUNT is ${count}, but was ${largest}: it can be raised, not lowered`,

@@ -2,7 +2,7 @@ import { CloudEvent, emitterFor, type Message, Mode } from 'cloudevents'
 import { Webhook } from 'standardwebhooks'
 import { describe, expect } from 'vitest'
 import { elementSources } from '../objects/json-text'
-import { inParallel, test as base } from './world'
+import { inParallel, SHARDS, test as base } from './world'
 
 // Built at run time, so that no secret stands in the source: what a sender and the inbox share.
 const SECRET = `whsec_${Buffer.from('a secret of the tests, 32 bytes.').toString('base64')}`
@@ -385,7 +385,7 @@ describe('an Idempotency-Key', () => {
     const again = await inbox.post({ payload: { n: 1 } }, withKey('"order 17"'))
     expect([again.status, again.headers.get('Idempotency-Replayed')]).toEqual([202, 'true'])
     expect(again.body.data).toEqual(first.body.data)
-    for (const shard of Array(8).keys())
+    for (const shard of Array(SHARDS).keys())
       await server.getWorker<Env>().evictDurableObject('SHARD', { name: `shard-${shard}` })
     expect(
       (await inbox.post({ payload: { n: 1 } }, withKey('order 17'))).headers.get(

@@ -25,7 +25,7 @@ const events = fc.uniqueArray(
   { selector: (event) => event.event_id },
 )
 
-const NO_CHANGE = { delete: null, clearDeadLetter: false, insert: null, update: null }
+const NO_CHANGE = { deleteBefore: 0, clearBefore: 0, insert: null, update: null }
 
 function stateOf(event_id: string, state: Partial<EventState> = {}): EventState {
   return {
@@ -104,7 +104,7 @@ describe('folding', () => {
   test('makes one insert of an event, in its present state, with the failed attempts counted', () => {
     const delivered = states({ status: 'delivered', updated_at: 6 })
     const [change] = fold([accepted, noted('change')], delivered, 9)
-    expect(change).toMatchObject({ insert, delete: null, clearDeadLetter: false })
+    expect(change).toMatchObject({ insert, deleteBefore: 0, clearBefore: 0 })
     expect(fold([noted('change')], delivered, 9)).toEqual([
       { ...NO_CHANGE, event_id: 'a', update: delivered.get('a') },
     ])
@@ -112,7 +112,7 @@ describe('folding', () => {
 
   test('makes a deletion of an event that is gone, whatever came before', () => {
     expect(fold([accepted, noted('change'), noted('delete')], new Map(), 9)).toEqual([
-      { ...NO_CHANGE, event_id: 'a', delete: { before: 6 }, clearDeadLetter: true },
+      { ...NO_CHANGE, event_id: 'a', deleteBefore: 6, clearBefore: 6 },
     ])
   })
 
@@ -125,7 +125,7 @@ describe('folding', () => {
     }
     const [change] = fold([accepted, noted('delete'), later], states({ created_at: 7 }), 9)
     expect(change).toMatchObject({
-      delete: { before: 6 },
+      deleteBefore: 6,
       insert: { payload: '{"n":2}', created_at: 7 },
     })
     expect(fold([accepted], states({ created_at: 7 }), 9)).toEqual([
@@ -133,13 +133,17 @@ describe('folding', () => {
     ])
   })
 
-  test('withdraws the dead letter of a redriven event, unless it failed again', () => {
-    expect(fold([noted('redrive')], states({ status: 'pending' }), 9)[0]?.clearDeadLetter).toBe(
-      true,
-    )
-    expect(fold([noted('redrive')], states({ status: 'failed' }), 9)[0]?.clearDeadLetter).toBe(
-      false,
-    )
+  test('withdraws the dead letters that a redriven event had until then', () => {
+    expect(fold([noted('redrive', 6)], states({}), 9)).toMatchObject([
+      { deleteBefore: 0, clearBefore: 6 },
+    ])
+  })
+
+  test('lets an id replace what another shard has deleted', () => {
+    const again = { ...accepted, ...encodeAccepted([event], new Set(['a'])) }
+    expect(fold([again], states({ created_at: again.seq }), 9)).toMatchObject([
+      { deleteBefore: again.seq, insert: { event_id: 'a' } },
+    ])
   })
 })
 

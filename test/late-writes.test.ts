@@ -3,7 +3,7 @@ import { writeToD1 } from '../objects/d1-writer'
 import { type D1Change, type EventState, MAX_STEP_CHARS } from '../objects/journal'
 import { test } from './world'
 
-const NO_CHANGE = { delete: null, clearDeadLetter: false, insert: null, update: null }
+const NO_CHANGE = { deleteBefore: 0, clearBefore: 0, insert: null, update: null }
 
 const insertOf = (event_id: string, payload = '{}', created_at = 1): D1Change => ({
   ...NO_CHANGE,
@@ -32,12 +32,11 @@ const updateOf = (event_id: string, state: Partial<EventState>): D1Change => ({
     ...state,
   },
 })
-/** `tick` is the moment as well. */
-const fence = (shard: string, tick: number) => ({ shard, tick, at: tick })
+const fence = (shard: string, tick: number) => ({ shard, tick })
 const deleteOf = (event_id: string): D1Change => ({
   ...NO_CHANGE,
   event_id,
-  delete: { before: Date.now() },
+  deleteBefore: Date.now(),
 })
 
 test('an update that lands after a newer one changes nothing', async ({ inbox }) => {
@@ -85,12 +84,16 @@ test('a redrive that lands after the event failed again leaves the new dead lett
       .prepare("INSERT OR REPLACE INTO dead_letters VALUES ('l', 'shard-0', 'r', 3, 'c', ?)")
       .bind(new Date(failed_at).toISOString())
       .run()
-  const redrive: D1Change = { ...NO_CHANGE, event_id: 'l', clearDeadLetter: true }
+  const redriveAt = (clearBefore: number): D1Change => ({
+    ...NO_CHANGE,
+    event_id: 'l',
+    clearBefore,
+  })
   const count = () => inbox.db.prepare('SELECT count(*) AS n FROM dead_letters').first('n')
   await letter(20)
-  await writeToD1(inbox.db, fence('l', 10), [redrive])
+  await writeToD1(inbox.db, fence('l', 10), [redriveAt(10)])
   expect(await count()).toBe(1)
-  await writeToD1(inbox.db, fence('l', 30), [redrive])
+  await writeToD1(inbox.db, fence('l', 30), [redriveAt(30)])
   expect(await count()).toBe(0)
 })
 

@@ -16,7 +16,7 @@ import {
 import { metricsText, preferredFormat } from '../objects/metrics-text'
 import { MIGRATIONS } from '../objects/shard-tables'
 import { freePort, storageFolder } from './server-process'
-import { test } from './world'
+import { SHARDS, test } from './world'
 
 const START = Date.parse('2026-01-01T00:00:00Z')
 const minuteOf = (time: number) => Math.floor(time / MINUTE_MS)
@@ -204,7 +204,7 @@ test('GET /metrics counts what happened, per minute and per shard, also what is 
   expect([sums('accepted'), sums('delivered'), sums('failed')]).toEqual([4, 1, 1])
   expect(sums('stored')).toBeGreaterThanOrEqual(3)
   expect(data.shards.map(({ shard: name }) => name)).toEqual(
-    Array.from({ length: 8 }, (_, index) => `shard-${index}`),
+    Array.from({ length: SHARDS }, (_, index) => `shard-${index}`),
   )
   expect(data.shards.reduce((sum, { total }) => sum + total, 0)).toBe(3)
   const { text } = await inbox.call('GET', '/metrics', undefined, { Accept: 'text/plain' })

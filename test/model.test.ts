@@ -144,7 +144,7 @@ function simulation() {
     for (const change of changes) {
       const { event_id, insert, update } = change
       const old = d1.rows.get(event_id)
-      if (change.delete && old && old.created_at < change.delete.before) d1.rows.delete(event_id)
+      if (old && old.created_at < change.deleteBefore) d1.rows.delete(event_id)
       const row = d1.rows.get(event_id)
       if (insert && row && row.created_at !== insert.created_at)
         throw new Error('UNIQUE constraint failed')

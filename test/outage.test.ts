@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { describe, expect, test as plain } from 'vitest'
 import { startServer, storageFolder } from './server-process'
-import { inParallel, test } from './world'
+import { inParallel, SHARDS, test } from './world'
 
 describe('while D1 is unusable', () => {
   test('events are accepted and told of, nothing is dead-lettered, and all arrives once when it is back', async ({
@@ -78,7 +78,7 @@ describe('while D1 is unusable', () => {
     const { total } = await inbox.metrics()
     await inbox.withoutD1(async () => {
       for (let n = 0; n < 20; n++) await inbox.postId(`evicted-${n}`)
-      for (let shard = 0; shard < 8; shard++) {
+      for (let shard = 0; shard < SHARDS; shard++) {
         await server.getWorker<Env>().evictDurableObject('SHARD', { name: `shard-${shard}` })
       }
       expect(await inbox.metrics()).toMatchObject({ total: total + 20, queue_depth: 20 })

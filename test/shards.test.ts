@@ -2,7 +2,7 @@ import { expect } from 'vitest'
 import type { NewEvent } from '../objects/event'
 import { fnv1a } from '../objects/hash'
 import { startServer, storageFolder } from './server-process'
-import { type InboxEvent, test } from './world'
+import { type Inbox, type InboxEvent, test } from './world'
 
 type Server = Awaited<ReturnType<typeof startServer>>
 
@@ -74,11 +74,123 @@ test('SHARD_COUNT can be raised: events stay where they were, are found there, a
   await back.stop()
 }, 120_000)
 
-const event = (event_id: string): NewEvent => ({
+const event = (event_id: string, payload = '{}'): NewEvent => ({
   event_id,
-  payload: '{}',
+  payload,
   metadata: null,
   correlation_id: 'c',
+})
+
+/** An id that shard `former` owns with 8 shards, and `present` with 9. */
+function moving(former: number, present: number, name: string): string {
+  for (let n = 0; ; n++) {
+    const id = `${name}-${n}`
+    if (ownerOf(id, 8) === former && ownerOf(id, 9) === present) return id
+  }
+}
+
+/** As a shard that backs off: D1 takes no write of it until it is released. */
+async function hold(inbox: Inbox, index: number) {
+  const shift = (by: number) =>
+    inbox.db
+      .prepare('UPDATE fences SET tick = tick + ? WHERE shard = ?')
+      .bind(by, inbox.shardId(index))
+      .run()
+  await shift(1e15)
+  return async () => {
+    await shift(-1e15)
+    const behind = async () => (await inbox.shardRows(index, 'SELECT 1 FROM journal')).length
+    await expect.poll(behind, { timeout: 30_000 }).toBe(0)
+  }
+}
+
+test('a worker that has not heard of more shards says so, rather than that there is no such event', async ({
+  inbox,
+}) => {
+  expect((await inbox.get('/inbox/nowhere')).status).toBe(404)
+  await inbox.shard(0).shardCounts(9)
+  const answers = await Promise.all([
+    inbox.get('/inbox/nowhere'),
+    inbox.ack('nowhere'),
+    inbox.get('/inbox'),
+    inbox.get('/metrics'),
+  ])
+  for (const { status, body } of answers)
+    expect([status, body.code]).toEqual([503, 'NOT_CONFIGURED'])
+})
+
+test('an event accepted anew by another shard takes the place of the deleted one, however late its former owner tells D1', async ({
+  inbox,
+}) => {
+  const id = moving(1, 4, 'anew')
+  const [former, present] = [inbox.shard(1), inbox.shard(4)]
+  await former.accept([event(id, '{"n":1}')], [8])
+  await former.flush()
+  expect(await inbox.rows(`event_id = '${id}'`)).toMatchObject([{ payload: '{"n":1}' }])
+  const release = await hold(inbox, 1)
+  expect(await former.remove([id])).toEqual([id])
+  expect(await present.accept([event(id, '{"n":2}')], [9, 8])).toMatchObject([
+    { outcome: 'accepted' },
+  ])
+  expect(await present.flush()).toEqual({ unstored: 0 })
+  const stored = [{ payload: '{"n":2}', status: 'pending', retry_count: 0 }]
+  expect(await inbox.rows(`event_id = '${id}'`)).toMatchObject(stored)
+  await release()
+  expect(await inbox.rows(`event_id = '${id}'`)).toMatchObject(stored)
+}, 60_000)
+
+test('its dead letter stays, however late its former owner withdraws an older one', async ({
+  inbox,
+}) => {
+  const id = moving(2, 5, 'failing')
+  const letters = async () => {
+    const find = inbox.db.prepare('SELECT shard FROM dead_letters WHERE event_id = ?').bind(id)
+    return (await find.all<{ shard: string }>()).results.map(({ shard }) => shard)
+  }
+  const fail = async (index: number) => {
+    for (let nacks = 0; nacks < 4; nacks++) await inbox.shard(index).nack(id, 'no')
+    await expect.poll(letters, { timeout: 20_000 }).toEqual([`shard-${index}`])
+  }
+  await inbox.shard(2).accept([event(id)], [8])
+  await fail(2)
+  const release = await hold(inbox, 2)
+  await inbox.shard(2).remove([id])
+  await inbox.shard(5).accept([event(id)], [9, 8])
+  await fail(5)
+  await release()
+  expect(await letters()).toEqual(['shard-5'])
+}, 60_000)
+
+test('an event is later than all that its former owner did, whatever the clocks say', async ({
+  inbox,
+  server,
+}) => {
+  const id = moving(3, 6, 'clock')
+  await inbox.shardRows(3, 'UPDATE counters SET clock = ?', Date.now() + 3_600_000)
+  await server.getWorker<Env>().evictDurableObject('SHARD', { name: 'shard-3' })
+  const [former, present] = [inbox.shard(3), inbox.shard(6)]
+  await former.accept([event(id)], [8])
+  expect(await former.remove([id])).toEqual([id])
+  const { clock } = await former.firsts([], 9)
+  const [again] = await present.accept([event(id)], [9, 8])
+  if (again?.outcome !== 'accepted') throw new Error(`it is ${again?.outcome}`)
+  expect(again.created_at).toBeGreaterThan(clock)
+  expect(clock).toBeGreaterThan(Date.now() + 3_000_000)
+})
+
+test('a former owner that does not answer holds up the events it may have, and no others', async ({
+  inbox,
+}) => {
+  const [known, mine, other] = [moving(4, 7, 'a'), moving(4, 7, 'b'), moving(5, 7, 'c')]
+  expect(await inbox.shard(4).accept([event(known)], [8])).toMatchObject([{ outcome: 'accepted' }])
+  await inbox.shardRows(4, 'ALTER TABLE events RENAME TO events_away')
+  const made: NewEvent = { ...event(moving(4, 7, 'd')), isNew: true }
+  const batch = [event(mine), event(other), made, event(known)]
+  const outcomesOf = async () =>
+    (await inbox.shard(7).accept(batch, [9, 8])).map(({ outcome }) => outcome)
+  expect(await outcomesOf()).toEqual(['unanswered', 'accepted', 'accepted', 'unanswered'])
+  await inbox.shardRows(4, 'ALTER TABLE events_away RENAME TO events')
+  expect(await outcomesOf()).toEqual(['accepted', 'duplicate', 'duplicate', 'duplicate'])
 })
 
 test('a shard that was asked for an event by its owner under a larger SHARD_COUNT accepts none for a smaller one any more', async ({
@@ -110,24 +222,4 @@ test('a shard that was asked for an event by its owner under a larger SHARD_COUN
   expect(refused).toBeGreaterThan(0)
   const held = await inbox.shardRows(0, 'SELECT event_id FROM events')
   expect(held.map(({ event_id }) => event_id).toSorted()).toEqual(accepted.toSorted())
-})
-
-test('an event that is accepted anew by another shard is later than all that its former owner did', async ({
-  inbox,
-  server,
-}) => {
-  const id = ids('moved').find((each) => ownerOf(each, 8) === 1 && ownerOf(each, 9) !== 1) ?? ''
-  const [former, present] = [inbox.shard(1), inbox.shard(ownerOf(id, 9))]
-  // The former owner's clock is an hour ahead.
-  await inbox.shardRows(1, 'UPDATE counters SET clock = ?', Date.now() + 3_600_000)
-  await server.getWorker<Env>().evictDurableObject('SHARD', { name: 'shard-1' })
-  const [first] = await former.accept([event(id)], [8])
-  expect(await former.remove([id])).toEqual([id])
-  const { clock } = await former.firsts([], 9)
-  const [again] = await present.accept([event(id)], [9, 8])
-  expect(again).toMatchObject({ outcome: 'accepted' })
-  expect(first?.created_at).toBeGreaterThan(Date.now() + 3_000_000)
-  expect(again?.created_at).toBeGreaterThan(clock)
-  await Promise.all([former.flush(), present.flush()])
-  expect(await inbox.rows(`event_id = '${id}'`)).toHaveLength(1)
 })

@@ -84,6 +84,7 @@ async function inboxOf(server: TestHarness) {
     dlq: env.DLQ,
     /** One shard, as the worker calls it. */
     shard: (index: number) => env.SHARD.getByName(`shard-${index}`),
+    shardId: (index: number) => env.SHARD.idFromName(`shard-${index}`).toString(),
     /** Rows of a query against one shard's own SQLite. */
     shardRows: async (index: number, sql: string, ...bindings: unknown[]) => {
       const storage = await worker.getDurableObjectStorage('SHARD', { name: `shard-${index}` })
