@@ -223,7 +223,7 @@ export class EventShard extends DurableObject<Env> {
         counts && counts.length > 1 ? await this.#firstsElsewhere(events, counts) : null
       // Checked as late as this: the shard that owns these events now may have asked for them meanwhile.
       if (counts && counts[0] < this.#shardCount) throw new Error('SHARD_COUNT was raised')
-      const outcomes = this.#commit(() => this.#acceptAll(events, firsts))
+      const outcomes = this.#commit(() => this.#acceptAll(events, firsts), group.calls)
       this.#logAccepted(events.filter((_, index) => outcomes[index]?.outcome === 'accepted'))
       return outcomes
     })
@@ -261,8 +261,9 @@ export class EventShard extends DurableObject<Env> {
   }
 
   /** One transaction. Arms the alarm together with the first row of the journal: while there are rows, one is due or running. */
-  #commit<T>(change: () => T): T {
+  #commit<T>(change: () => T, calls = 1): T {
     const result = this.ctx.storage.transactionSync(change)
+    this.#outbox.noteCalls(calls)
     if (!this.#armed && this.#store.hasJournal()) {
       this.#armed = true
       // Not for this very moment: one that was due just now may not be over yet.

@@ -17,8 +17,8 @@ import { addMove, type CountChanges, type ShardStore } from './shard-store'
 
 /** Under load a drain waits at most so long for more to come in, so that it tells D1 of many commits at once. */
 const MAX_LINGER_MS = 500
-/** Load is at least so many commits within MAX_LINGER_MS. */
-const MIN_LOAD_COMMITS = 8
+/** Load is at least so many calls within MAX_LINGER_MS. */
+const MIN_LOAD_CALLS = 24
 /** An alarm handler may run for 15 minutes; a busy one hands over to the next well before. */
 const MAX_ALARM_MS = 60_000
 /** Halving a refused batch of 1,000 to find one row takes about 20 writes; many refused rows are parked unfound, and sorted out by later steps. */
@@ -51,9 +51,11 @@ export class Outbox {
   #stepping: Promise<void> | undefined
   /** While D1 fails, nobody asks it before this moment. */
   #retryAt = 0
-  /** The drain before: when it began, and about how many commits there had been in the last MAX_LINGER_MS. */
+  /** When the drain before began. */
   #drainedAt = 0
-  #recentCommits = 0
+  /** About how many calls there were in the MAX_LINGER_MS before the last one. */
+  #recentCalls = 0
+  #calledAt = 0
   /** The next drain is not due before: it lingers under load. */
   #drainAt = 0
   /** Writes that failed since the last one that did not. */
@@ -68,6 +70,14 @@ export class Outbox {
     this.#ctx = ctx
     this.#env = env
     this.#store = store
+  }
+
+  /** Counts calls that came to change something: the load that drains adapt to. */
+  noteCalls(calls: number): void {
+    const now = Date.now()
+    const elapsedMs = Math.max(0, now - this.#calledAt)
+    this.#calledAt = now
+    this.#recentCalls = this.#recentCalls * Math.exp(-elapsedMs / MAX_LINGER_MS) + calls
   }
 
   /** Writes out what the journal holds now, until `deadline` or until D1 fails. @returns how many events D1 still has not got */
@@ -149,7 +159,7 @@ export class Outbox {
   async #drain(rows: JournalRow[]): Promise<void> {
     const end = rows.at(-1)?.seq ?? 0
     const ids = rows.flatMap((row) => row.entries.map((entry) => entry.event_id))
-    this.#linger(rows.length, ids.length, this.#store.journalEnd() > end)
+    this.#linger(ids.length, this.#store.journalEnd() > end)
     const storedAt = this.#store.tick()
     const changes = fold(rows, this.#store.states(ids), storedAt)
     const refused: Refusal[] = []
@@ -176,13 +186,13 @@ export class Outbox {
     })
   }
 
-  /** Puts the next drain off until about a full step has come in, if commits come in fast and this step left none behind. */
-  #linger(commits: number, events: number, leavesSome: boolean): void {
+  /** Puts the next drain off until about a full step has come in, if calls come in fast and this step left none behind. */
+  #linger(events: number, leavesSome: boolean): void {
     const now = Date.now()
     const elapsedMs = Math.max(0, now - this.#drainedAt)
     this.#drainedAt = now
-    this.#recentCommits = this.#recentCommits * Math.exp(-elapsedMs / MAX_LINGER_MS) + commits
-    const isLoaded = this.#recentCommits >= MIN_LOAD_COMMITS && !leavesSome
+    this.noteCalls(0)
+    const isLoaded = this.#recentCalls >= MIN_LOAD_CALLS && !leavesSome
     this.#drainAt = isLoaded
       ? now + Math.min(MAX_LINGER_MS, Math.floor((MAX_STEP_EVENTS / events) * elapsedMs))
       : 0
