@@ -5,7 +5,7 @@ export class Empty extends DurableObject {
   async accept(_events: unknown[]): Promise<void> {}
 }
 
-const SHARDS = 8
+const SHARDS = 2
 let requests = 0
 
 export default {

@@ -4,7 +4,7 @@ import { createTestHarness, type TestHarness, unstable_splitSqlQuery } from 'wra
 
 import { checkAnswer } from './openapi'
 
-export const SHARDS = 8
+export const SHARDS = 2
 export const AUTHORIZED = { Authorization: 'Bearer dev-token' }
 
 export interface Answer<T> {
