@@ -29,7 +29,14 @@ import { readParameters } from './objects/parameters'
 import { HttpError, unavailable } from './objects/problem'
 import { eventIdOf, readText, requireJson } from './objects/requests'
 import { prune } from './objects/prune'
-import { allShards, askByShard, removeFromShards, type Shard, shardName } from './objects/shards'
+import {
+  allShards,
+  askByShard,
+  configuredShards,
+  removeFromShards,
+  type Shard,
+  shardName,
+} from './objects/shards'
 import { version } from './package.json'
 
 const router = Router<InboxRequest, [env: Env, ctx: ExecutionContext], Response>({
@@ -316,7 +323,7 @@ async function takeDeadLetters(batch: MessageBatch<string>, env: Env): Promise<v
 
 /** Cron: revives shards whose alarm went missing, and removes delivered events past their retention. */
 async function tend(_controller: ScheduledController, env: Env): Promise<void> {
-  const poked = await Promise.allSettled((await allShards(env)).map((shard) => shard.poke()))
+  const poked = await Promise.allSettled(configuredShards(env).map((shard) => shard.poke()))
   for (const each of poked)
     if (each.status === 'rejected')
       log('error', 'a shard could not be poked', { error: String(each.reason) })
@@ -371,7 +378,8 @@ function askMoves(
   ids: string[],
   ask: (shard: Shard, own: string[]) => Promise<MoveOutcome[]>,
 ): Promise<MoveOutcome[]> {
-  return askByShard(env, ids, String, ask, (result) => result?.outcome === 'unknown')
+  const isUnknown = (result: MoveOutcome | undefined) => result?.outcome === 'unknown'
+  return askByShard(env, ids, String, ask, isUnknown, { outcome: 'unanswered' })
 }
 
 function moved(event_id: string, verb: Verb, [outcome]: MoveOutcome[]): Response {
@@ -384,6 +392,8 @@ function moved(event_id: string, verb: Verb, [outcome]: MoveOutcome[]): Response
 }
 
 function moveError(event_id: string, verb: Verb, outcome: MoveOutcome | undefined): HttpError {
+  if (outcome?.outcome === 'unanswered')
+    return unavailable('The shard of this event did not answer. Send the request again.')
   if (outcome?.outcome !== 'refused') return eventNotFound(event_id)
   const detail = `The event is ${outcome.status}; ${verb} takes an event that is ${allowedFrom(verb).join(' or ')}.`
   return new HttpError(409, 'STATUS_CONFLICT', detail, {

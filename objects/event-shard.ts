@@ -27,6 +27,8 @@ export type MoveOutcome =
   | { outcome: 'moved'; event: EventState }
   | { outcome: 'refused'; status: EventStatus }
   | { outcome: 'unknown' }
+  /** It may be in a shard that this worker has not heard of. */
+  | { outcome: 'unanswered' }
 
 /** What other shards say of events. */
 type Elsewhere = Map<NewEvent, AcceptOutcome | null>
@@ -253,8 +255,11 @@ export class EventShard extends DurableObject<Env> {
         return { outcomes: own.map(() => ({ outcome: 'unanswered' }) as const), clock: 0 }
       })
       this.#store.passClock(clock)
-      for (const [index, event] of own.entries())
-        found.set(event, found.get(event) ?? outcomes[index] ?? null)
+      for (const [index, event] of own.entries()) {
+        const before = found.get(event)
+        const isKnown = before && before.outcome !== 'unanswered'
+        found.set(event, isKnown ? before : (outcomes[index] ?? before ?? null))
+      }
     }
     await Promise.all([...asked].map(ask))
     return found

@@ -78,5 +78,7 @@ export const MIGRATIONS = [
    ALTER TABLE counters ADD COLUMN run INTEGER NOT NULL DEFAULT 0`,
   // Each SHARD_COUNT there was, as far as this shard was told. Before they were kept it was 8.
   `CREATE TABLE shard_counts (count INTEGER PRIMARY KEY NOT NULL);
-   INSERT INTO shard_counts SELECT 8 FROM counters WHERE accepted_total > 0`,
+   INSERT INTO shard_counts SELECT 8 FROM counters WHERE accepted_total > 0;
+   UPDATE parked SET deletes = coalesce((SELECT created_at FROM events WHERE events.event_id = parked.event_id), (SELECT clock + 1 FROM counters)) WHERE deletes = 1;
+   UPDATE parked SET clears = (SELECT clock + 1 FROM counters) WHERE clears = 1 AND event_id NOT IN (SELECT event_id FROM dead_letters)`,
 ]

@@ -2,6 +2,7 @@ import type { EventShard } from './event-shard'
 import { fnv1a } from './hash'
 import { log } from './log'
 import { HttpError, unavailable } from './problem'
+import { withTimeout } from './retry'
 
 /**
  * Which shard has an event: the one that its id's hash names. When SHARD_COUNT is raised, new events go where the new count says and
@@ -9,6 +10,8 @@ import { HttpError, unavailable } from './problem'
  */
 
 export type Shard = DurableObjectStub<EventShard>
+
+const COUNTS_TIMEOUT_MS = 5_000
 
 export function shardNamed(env: Env, name: string): Shard {
   return env.SHARD.getByName(name)
@@ -21,6 +24,15 @@ export function shardName(index: number): string {
 /** All there are, also when another worker has just raised SHARD_COUNT: then this one throws. */
 export async function allShards(env: Env): Promise<Shard[]> {
   const [count] = await askShardCounts(env)
+  return shardsUpTo(env, count)
+}
+
+/** Those that SHARD_COUNT names, whether or not the first one answers. */
+export function configuredShards(env: Env): Shard[] {
+  return shardsUpTo(env, configuredCount(env))
+}
+
+function shardsUpTo(env: Env, count: number): Shard[] {
   return Array.from({ length: count }, (_, index) => shardNamed(env, shardName(index)))
 }
 
@@ -32,6 +44,7 @@ export function ownersOf(eventId: string, counts: ShardCounts): string[] {
 
 /**
  * Asks each shard once, in parallel, for all of its items; what `isUnknown` there is asked of the shards that owned it before.
+ * @param unanswered stands for what nobody could say of an item while others are done
  * @returns one result an item, in their order
  */
 export async function askByShard<Item, Result>(
@@ -40,6 +53,7 @@ export async function askByShard<Item, Result>(
   idOf: (item: Item) => string,
   ask: (shard: Shard, own: Item[], counts: ShardCounts) => Promise<Result[]>,
   isUnknown: (result: Result | undefined) => boolean = () => false,
+  unanswered?: Result,
 ): Promise<Result[]> {
   const counts = await shardCounts(env)
   const results: Result[] = []
@@ -61,8 +75,16 @@ export async function askByShard<Item, Result>(
     await Promise.all(asking)
     open = open.filter(({ index, owners }) => turn + 1 < owners.length && isUnknown(results[index]))
   }
+  const unknown = asked.filter(({ index }) => isUnknown(results[index]))
+  if (unknown.length === 0) return results
   // Where none has it, this may be a worker that has not heard of more.
-  if (asked.some(({ index }) => isUnknown(results[index]))) await askShardCounts(env)
+  try {
+    await askShardCounts(env)
+  } catch (error) {
+    // What was done with the others must be told.
+    if (unanswered === undefined || unknown.length === asked.length) throw error
+    for (const { index } of unknown) results[index] = unanswered
+  }
   return results
 }
 
@@ -92,15 +114,12 @@ async function shardCounts(env: Env): Promise<ShardCounts> {
 /** The first shard keeps them for all. @throws HttpError 503 for a SHARD_COUNT that is none, or smaller than before: then events would not be found */
 async function askShardCounts(env: Env): Promise<ShardCounts> {
   const configured = env.SHARD_COUNT
-  const count = Number(configured)
-  if (!Number.isInteger(count) || count < 1 || count > 256)
-    throw misconfigured('SHARD_COUNT is not a whole number from 1 to 256')
-  const noted = await shardNamed(env, shardName(0))
-    .shardCounts(count)
-    .catch((error: unknown) => {
-      log('error', 'the first shard did not answer', { error: String(error) })
-      throw unavailable('A shard did not answer. Send the request again.')
-    })
+  const count = configuredCount(env)
+  const asked = shardNamed(env, shardName(0)).shardCounts(count)
+  const noted = await withTimeout(asked, COUNTS_TIMEOUT_MS).catch((error: unknown) => {
+    log('error', 'the first shard did not answer', { error: String(error) })
+    throw unavailable('A shard did not answer. Send the request again.')
+  })
   const [largest = count, ...former] = noted
   if (largest > count)
     throw misconfigured(
@@ -109,6 +128,12 @@ async function askShardCounts(env: Env): Promise<ShardCounts> {
   const counts: ShardCounts = [largest, ...former]
   known = { configured, counts }
   return counts
+}
+
+function configuredCount(env: Env): number {
+  const count = Number(env.SHARD_COUNT)
+  if (Number.isInteger(count) && count >= 1 && count <= 256) return count
+  throw misconfigured('SHARD_COUNT is not a whole number from 1 to 256')
 }
 
 function misconfigured(why: string): HttpError {
