@@ -6,9 +6,9 @@ import { maxRetries, transition, type Verb } from './lifecycle'
 import { log } from './log'
 import type { Recount, ShardMetrics } from './metrics'
 import { Outbox } from './outbox'
-import { backoffMs, withTimeout } from './retry'
+import { backoffMs } from './retry'
 import { addMove, type CountChanges, ShardStore } from './shard-store'
-import { ownersOf, type ShardCounts, shardNamed } from './shards'
+import { askFormerOwners, type FormerOutcomes, type ShardCounts } from './shards'
 
 export type AcceptOutcome =
   | KnownOutcome
@@ -30,17 +30,16 @@ export type MoveOutcome =
   /** It may be in a shard that this worker has not heard of. */
   | { outcome: 'unanswered' }
 
-/** What other shards say of events. */
-type Elsewhere = Map<NewEvent, AcceptOutcome | null>
-
 /** What tells an event from its duplicates. */
-interface Identity {
+export interface Identity {
   event_id: string
   fingerprint?: string | undefined
 }
 
-export interface Firsts {
+export interface HandOver {
+  /** Null for an id that is not here, nor will be. */
   outcomes: (AcceptOutcome | null)[]
+  /** Later than all that this shard ever did with these ids. */
   clock: number
 }
 
@@ -54,7 +53,6 @@ const FLUSH_TIMEOUT_MS = 2_000
 const GROUP_MS = 20
 /** Their ids go into one bound string, which may have 2 MB. */
 const MAX_GROUP_EVENTS = 4_000
-const FIRSTS_TIMEOUT_MS = 5_000
 const RESEND_AFTER_MS = 24 * 60 * 60 * 1_000
 const REDRIVE_A_STEP = 1_000
 /** An alarm so late will not come any more. */
@@ -93,16 +91,16 @@ export class EventShard extends DurableObject<Env> {
   }
 
   /** Notes a SHARD_COUNT. @returns every one there was, largest first; asked of the first shard, which is told of all. */
-  async shardCounts(count: number): Promise<number[]> {
+  async noteShardCount(count: number): Promise<number[]> {
     this.#raise(count)
     return this.#store.shardCounts()
   }
 
   /**
-   * For the shard that owns these events under a larger `count`: what this one, their owner before, has accepted of them; null for what it has not.
-   * Nor will it: from now on it refuses callers who know of fewer shards. `clock` is later than all it ever did with these events.
+   * Hands ids over to their owner under a larger `count`: says what this shard, their owner before, has accepted under them, and accepts
+   * nothing for a smaller count from now on.
    */
-  async firsts(events: Identity[], count: number): Promise<Firsts> {
+  async handOver(events: Identity[], count: number): Promise<HandOver> {
     this.#raise(count)
     const states = this.#store.states(events.map(({ event_id }) => event_id))
     const outcomes = events.map((event) => {
@@ -221,11 +219,12 @@ export class EventShard extends DurableObject<Env> {
     const committed = scheduler.wait(wait).then(async () => {
       if (this.#group === group) this.#group = undefined
       this.#groupedAt = group.calls > 1 ? Date.now() : 0
-      const firsts =
-        counts && counts.length > 1 ? await this.#firstsElsewhere(events, counts) : null
-      // Checked as late as this: the shard that owns these events now may have asked for them meanwhile.
+      const former =
+        counts && counts.length > 1 ? await askFormerOwners(this.env, events, counts) : undefined
+      this.#store.passClock(former?.clock ?? 0)
+      // Checked as late as this: the shard that owns these ids now may have asked for them meanwhile.
       if (counts && counts[0] < this.#shardCount) throw new Error('SHARD_COUNT was raised')
-      const outcomes = this.#commit(() => this.#acceptAll(events, firsts), group.calls)
+      const outcomes = this.#commit(() => this.#acceptAll(events, former?.outcomes), group.calls)
       this.#logAccepted(events.filter((_, index) => outcomes[index]?.outcome === 'accepted'))
       return outcomes
     })
@@ -237,32 +236,6 @@ export class EventShard extends DurableObject<Env> {
     if (count <= this.#shardCount) return
     this.#store.addShardCount(count)
     this.#shardCount = count
-  }
-
-  /** What the shards that owned these ids under smaller counts have accepted; null for those that are new there. Ids that the service made are new everywhere. */
-  async #firstsElsewhere(events: NewEvent[], counts: ShardCounts): Promise<Elsewhere> {
-    const found: Elsewhere = new Map()
-    const asked = new Map<string, NewEvent[]>()
-    for (const event of events.filter(({ isNew }) => !isNew)) {
-      const [, ...former] = ownersOf(event.event_id, counts)
-      for (const name of former) asked.set(name, [...(asked.get(name) ?? []), event])
-    }
-    const ask = async ([name, own]: [string, NewEvent[]]) => {
-      const identities = own.map(({ event_id, fingerprint }) => ({ event_id, fingerprint }))
-      const firsts = shardNamed(this.env, name).firsts(identities, counts[0])
-      const { outcomes, clock } = await withTimeout(firsts, FIRSTS_TIMEOUT_MS).catch((error) => {
-        log('error', 'a shard did not answer', { shard: name, error: String(error) })
-        return { outcomes: own.map(() => ({ outcome: 'unanswered' }) as const), clock: 0 }
-      })
-      this.#store.passClock(clock)
-      for (const [index, event] of own.entries()) {
-        const before = found.get(event)
-        const isKnown = before && before.outcome !== 'unanswered'
-        found.set(event, isKnown ? before : (outcomes[index] ?? before ?? null))
-      }
-    }
-    await Promise.all([...asked].map(ask))
-    return found
   }
 
   /** One transaction. Arms the alarm together with the first row of the journal: while there are rows, one is due or running. */
@@ -277,16 +250,16 @@ export class EventShard extends DurableObject<Env> {
     return result
   }
 
-  #acceptAll(events: NewEvent[], elsewhere: Elsewhere | null): AcceptOutcome[] {
+  #acceptAll(events: NewEvent[], former?: FormerOutcomes): AcceptOutcome[] {
     const known = this.#store.states(events.map((event) => event.event_id))
     const fresh = new Map<string, NewEvent>()
     for (const event of events) {
-      const isKnown = known.has(event.event_id) || elsewhere?.get(event)
+      const isKnown = known.has(event.event_id) || former?.get(event)
       if (!isKnown && !fresh.has(event.event_id)) fresh.set(event.event_id, event)
     }
     const createdAt = new Map<string, number>()
     for (const row of cutIntoRows([...fresh.values()])) {
-      const asked = row.filter((event) => elsewhere?.has(event)).map(({ event_id }) => event_id)
+      const asked = row.filter((event) => former?.has(event)).map(({ event_id }) => event_id)
       const created_at = this.#store.insert(row, new Set(asked))
       for (const { event_id } of row) createdAt.set(event_id, created_at)
     }
@@ -300,7 +273,7 @@ export class EventShard extends DurableObject<Env> {
       const created_at = createdAt.get(event.event_id) ?? 0
       const own = { outcome: 'accepted', created_at, status: 'pending' } as const
       if (twin === event) return own
-      return elsewhere?.get(event) ?? repeatOf(event, { ...twin, ...own })
+      return former?.get(event) ?? repeatOf(event, { ...twin, ...own })
     })
   }
 

@@ -1,4 +1,5 @@
-import type { EventShard } from './event-shard'
+import type { NewEvent } from './event'
+import type { AcceptOutcome, EventShard } from './event-shard'
 import { fnv1a } from './hash'
 import { log } from './log'
 import { HttpError, unavailable } from './problem'
@@ -11,7 +12,8 @@ import { withTimeout } from './retry'
 
 export type Shard = DurableObjectStub<EventShard>
 
-const COUNTS_TIMEOUT_MS = 5_000
+/** For what a shard knows without asking anybody. */
+const ANSWER_TIMEOUT_MS = 5_000
 
 export function shardNamed(env: Env, name: string): Shard {
   return env.SHARD.getByName(name)
@@ -88,6 +90,41 @@ export async function askByShard<Item, Result>(
   return results
 }
 
+/** What former owners say of events, null for what is new to them; events that nobody had to be asked about are not in it. */
+export type FormerOutcomes = Map<NewEvent, AcceptOutcome | null>
+
+/** Takes these ids over from the shards that owned them under smaller counts. Ids that the service made are new everywhere. @returns also a clock later than all that was done with them */
+export async function askFormerOwners(
+  env: Env,
+  events: NewEvent[],
+  counts: ShardCounts,
+): Promise<{ outcomes: FormerOutcomes; clock: number }> {
+  const outcomes: FormerOutcomes = new Map()
+  const clocks = [0]
+  const owned = events
+    .filter(({ isNew }) => !isNew)
+    .flatMap((event) => {
+      const [, ...former] = ownersOf(event.event_id, counts)
+      return former.map((name) => ({ name, event }))
+    })
+  const asking = [...Map.groupBy(owned, ({ name }) => name)].map(async ([name, own]) => {
+    const ids = own.map(({ event: { event_id, fingerprint } }) => ({ event_id, fingerprint }))
+    const asked = shardNamed(env, name).handOver(ids, counts[0])
+    const answer = await withTimeout(asked, ANSWER_TIMEOUT_MS).catch((error: unknown) => {
+      log('error', 'a shard did not answer', { shard: name, error: String(error) })
+      return { outcomes: own.map(() => ({ outcome: 'unanswered' }) as const), clock: 0 }
+    })
+    clocks.push(answer.clock)
+    for (const [index, { event }] of own.entries()) {
+      const before = outcomes.get(event)
+      const isKnown = before && before.outcome !== 'unanswered'
+      outcomes.set(event, isKnown ? before : (answer.outcomes[index] ?? before ?? null))
+    }
+  })
+  await Promise.all(asking)
+  return { outcomes, clock: Math.max(...clocks) }
+}
+
 /** Removes events wherever they are, with `deliveredBefore` only those delivered before that moment. @returns whether each is gone, in order */
 export function removeFromShards(
   env: Env,
@@ -115,8 +152,8 @@ async function shardCounts(env: Env): Promise<ShardCounts> {
 async function askShardCounts(env: Env): Promise<ShardCounts> {
   const configured = env.SHARD_COUNT
   const count = configuredCount(env)
-  const asked = shardNamed(env, shardName(0)).shardCounts(count)
-  const noted = await withTimeout(asked, COUNTS_TIMEOUT_MS).catch((error: unknown) => {
+  const asked = shardNamed(env, shardName(0)).noteShardCount(count)
+  const noted = await withTimeout(asked, ANSWER_TIMEOUT_MS).catch((error: unknown) => {
     log('error', 'the first shard did not answer', { error: String(error) })
     throw unavailable('A shard did not answer. Send the request again.')
   })

@@ -108,11 +108,12 @@ async function hold(inbox: Inbox, index: number) {
 
 test('a worker that has not heard of more shards says so, rather than that there is no such event', async ({
   inbox,
+  server,
 }) => {
   expect((await inbox.get('/inbox/nowhere')).status).toBe(404)
   const held = ids('held').find((id) => ownerOf(id, 2) === 1) ?? ''
   await inbox.postId(held)
-  await inbox.shard(0).shardCounts(9)
+  await inbox.shard(0).noteShardCount(9)
   // What it did with others of the same request it tells.
   const acks = await inbox.call<object[]>('POST', '/inbox/ack', { event_ids: [held, 'nowhere'] })
   expect([acks.status, acks.body.data]).toMatchObject([
@@ -127,6 +128,10 @@ test('a worker that has not heard of more shards says so, rather than that there
   ])
   for (const { status, body } of answers)
     expect([status, body.code]).toEqual([503, 'NOT_CONFIGURED'])
+  // Shards are revived by cron all the same.
+  expect(await server.getWorker<Env>().scheduled({ cron: '*/5 * * * *' })).toMatchObject({
+    outcome: 'ok',
+  })
 })
 
 test('an event accepted anew by another shard takes the place of the deleted one, however late its former owner tells D1', async ({
@@ -181,7 +186,7 @@ test('an event is later than all that its former owner did, whatever the clocks 
   const [former, present] = [inbox.shard(3), inbox.shard(6)]
   await former.accept([event(id)], [8])
   expect(await former.remove([id])).toEqual([id])
-  const { clock } = await former.firsts([], 9)
+  const { clock } = await former.handOver([], 9)
   const [again] = await present.accept([event(id)], [9, 8])
   if (again?.outcome !== 'accepted') throw new Error(`it is ${again?.outcome}`)
   expect(again.created_at).toBeGreaterThan(clock)
@@ -214,12 +219,12 @@ test('a shard that was asked for an event by its owner under a larger SHARD_COUN
     const company = ids(`company-${count}`).slice(0, 3)
     // After a commit that several shared, the next one waits for company: it is still open when the larger count comes in.
     await Promise.all(company.map((id) => accept(id, count)))
-    const [late, firsts] = await Promise.allSettled([
+    const [late, handed] = await Promise.allSettled([
       accept(`late-${count}`, count),
-      shard.firsts([{ event_id: `late-${count}` }, { event_id: company[0] ?? '' }], count + 1),
+      shard.handOver([{ event_id: `late-${count}` }, { event_id: company[0] ?? '' }], count + 1),
     ])
-    if (firsts.status === 'rejected') throw firsts.reason
-    const [ofLate, ofCompany] = firsts.value.outcomes
+    if (handed.status === 'rejected') throw handed.reason
+    const [ofLate, ofCompany] = handed.value.outcomes
     expect(ofCompany).toMatchObject({ outcome: 'duplicate', status: 'pending' })
     // Either it was there to be found, or it never will be.
     expect(ofLate === null).toBe(late.status === 'rejected')
