@@ -11,6 +11,7 @@ import {
   type JournalRow,
   MAX_STEP_CHARS,
   MAX_STEP_EVENTS,
+  presentChange,
 } from '../objects/journal'
 import { backoffMs, withTimeout } from '../objects/retry'
 
@@ -137,6 +138,16 @@ describe('folding', () => {
     expect(fold([noted('redrive', 6)], states({}), 9)).toMatchObject([
       { deleteBefore: 0, clearBefore: 6 },
     ])
+  })
+
+  test('removes again only what was there when it was deleted, however late D1 is asked again', () => {
+    const parked = { event_id: 'a', body: null, deletes: 6, clears: 7 }
+    expect(presentChange(parked, undefined, 9)).toEqual({
+      ...NO_CHANGE,
+      event_id: 'a',
+      deleteBefore: 6,
+      clearBefore: 7,
+    })
   })
 
   test('lets an id replace what another shard has deleted', () => {
