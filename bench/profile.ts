@@ -2,13 +2,13 @@
 import type { Profiler } from 'node:inspector'
 import { INBOX_OPTIONS, load, start, withSchema } from './runtime.ts'
 
-const PORT = 9339
 const SECONDS = 6
 const EVENT = JSON.stringify({ payload: { order: 17, amount: 12.5 }, metadata: { source: 'shop' } })
 
 const { assets: _, ...options } = INBOX_OPTIONS
-const inbox = await withSchema(await start('inbox', 'worker.ts', options, PORT))
-const socket = new WebSocket(`ws://127.0.0.1:${PORT}/core:user:inbox`)
+const inbox = await withSchema(await start('inbox', 'worker.ts', options, true))
+const inspector = await inbox.miniflare.getInspectorURL()
+const socket = new WebSocket(new URL('/core:user:inbox', inspector).href)
 await new Promise((opened) => socket.addEventListener('open', opened))
 let calls = 0
 function ask<Result>(method: string, params = {}): Promise<Result> {

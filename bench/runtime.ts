@@ -15,12 +15,12 @@ export const { modulesRules: _, ...INBOX_OPTIONS } = INBOX as V4WorkerOptions & 
   modulesRules?: unknown
 }
 
-/** Bundles a worker and runs it in a workerd of its own, with an empty storage on disk; `inspectorPort` lets a profiler in. */
+/** Bundles a worker and runs it in a workerd of its own, with an empty storage on disk; `inspected` lets a profiler in. */
 export async function start(
   name: string,
   main: string,
   options: Record<string, unknown>,
-  inspectorPort?: number,
+  inspected = false,
 ) {
   const folder = mkdtempSync(join(tmpdir(), `bench-${name}-`))
   const bundle = await build({
@@ -37,7 +37,7 @@ export async function start(
     convertV4MiniflareOptions({
       resourcePersistencePath: folder,
       logRequests: false,
-      ...(inspectorPort && { inspectorPort }),
+      ...(inspected && { inspectorPort: 0 }),
       handleStructuredLogs: () => {},
       workers: [
         {

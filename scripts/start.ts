@@ -1,18 +1,40 @@
-/** `npm start`: `wrangler dev` with the D1 schema in place first, in whichever folder `--persist-to` names. */
+/** `npm start`: `wrangler dev` in a storage folder and on a port that no other server has, with the D1 schema in place. */
 import { spawn, spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync } from 'node:fs'
+import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { parseArgs } from 'node:util'
+
+const DEFAULT_FOLDER = '.wrangler/state'
+const DEFAULT_PORT = 8787
+/** A server that was just killed may still be letting go. */
+const LOCK_TIMEOUT_MS = 1_000
 
 const flags = process.argv.slice(2)
 const { values } = parseArgs({
   args: flags,
   strict: false,
-  options: { 'persist-to': { type: 'string' } },
+  options: {
+    'persist-to': { type: 'string' },
+    port: { type: 'string' },
+    'inspector-port': { type: 'string' },
+  },
 })
-const folder = values['persist-to']
+
+/** What this process has for itself: the system lets go of a lock when its process ends, however it ends. */
+const locks: DatabaseSync[] = []
+
+const named = values['persist-to']
+const folder = typeof named === 'string' ? takeNamed(named) : takeDefault()
+if (named === undefined) flags.push('--persist-to', folder)
+if (values.port === undefined) flags.push('--port', String(await choosePort()))
+// wrangler would look for a free one and bind it seconds later, when another server may have it.
+if (values['inspector-port'] === undefined) flags.push('--inspector-port', '0')
 
 const schema = ['d1', 'execute', 'DB', '--local', '--file', 'schema.sql', '--json']
-if (typeof folder === 'string') schema.push('--persist-to', folder)
-const applied = spawnSync('wrangler', schema, {
+const applied = spawnSync('wrangler', [...schema, '--persist-to', folder], {
   encoding: 'utf8',
   shell: process.platform === 'win32',
 })
@@ -29,3 +51,66 @@ const server = spawn('wrangler', ['dev', ...flags], {
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
   process.on(signal, () => server.kill(signal))
 server.on('exit', (code, signal) => process.exit(code ?? (signal ? 0 : 1)))
+
+function takeNamed(name: string): string {
+  if (take(name)) return name
+  console.error(
+    `Another server uses ${name}. Stop it, or name another folder: npm start -- --persist-to DIR`,
+  )
+  process.exit(1)
+}
+
+function takeDefault(): string {
+  for (let n = 1; ; n++) {
+    const name = n === 1 ? DEFAULT_FOLDER : `${DEFAULT_FOLDER}-${n}`
+    if (!take(name)) continue
+    if (n > 1)
+      console.log(`Another server uses ${DEFAULT_FOLDER}: this one keeps its events in ${name}.`)
+    return name
+  }
+}
+
+/**
+ * Takes a storage folder for this server alone. Two on the same files would each have clocks and counts of their own.
+ * @returns false when another server uses it
+ */
+function take(name: string): boolean {
+  mkdirSync(name, { recursive: true })
+  if (!lock(join(name, 'in-use.sqlite'))) return false
+  // A server whose `npm start` was killed lives on: its workerd has this file open, and no lock of ours.
+  const opened = join(name, 'v3/d1/miniflare-D1DatabaseObject/metadata.sqlite')
+  if (!existsSync(opened)) return true
+  const free = lock(opened)
+  // The file's lock, which was only to find that out, or else the folder's.
+  locks.pop()?.close()
+  return free
+}
+
+/** Locks a SQLite file, until this process ends. @returns false when another process has it open or locked */
+function lock(file: string): boolean {
+  const database = new DatabaseSync(file, { timeout: LOCK_TIMEOUT_MS })
+  try {
+    database.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE')
+    locks.push(database)
+    return true
+  } catch (error) {
+    database.close()
+    if (error instanceof Error && error.message.includes('is locked')) return false
+    throw error
+  }
+}
+
+/** The default port unless another server has it, or is about to; else 0, for which the system finds one as it is bound. */
+async function choosePort(): Promise<number> {
+  const user = process.getuid?.() ?? 'user'
+  const mine = join(tmpdir(), `event-inbox-${DEFAULT_PORT}-${user}.sqlite`)
+  if (!(await answers(DEFAULT_PORT)) && lock(mine)) return DEFAULT_PORT
+  console.log(`Port ${DEFAULT_PORT} is taken: "Ready on", below, says which one this server has.`)
+  return 0
+}
+
+function answers(port: number): Promise<boolean> {
+  const { promise, resolve } = Promise.withResolvers<boolean>()
+  const socket = connect(port, 'localhost', () => resolve(true)).on('error', () => resolve(false))
+  return promise.finally(() => socket.destroy())
+}

@@ -57,4 +57,4 @@ test('the alarm is armed while there is work and not otherwise; the cron trigger
   await expect.poll(async () => (await second.metrics()).queue_depth).toBe(0)
   expect((await second.get<unknown[]>('/inbox')).body.data).toHaveLength(2)
   await second.stop()
-}, 120_000)
+}, 240_000)

@@ -1,7 +1,7 @@
 import { gzipSync } from 'node:zlib'
 import { describe, expect } from 'vitest'
 import { card, expectAccessible, scriptSource, test } from './browser'
-import { startServer, storageFolder } from './server-process'
+import { relay, startServer, storageFolder } from './server-process'
 import { inParallel } from './world'
 
 describe('access', () => {
@@ -81,9 +81,11 @@ describe('the overview', () => {
     open,
   }) => {
     const folder = storageFolder()
+    const { url, to } = await relay()
     const first = await startServer(folder)
+    to(first.url)
     await first.postId('before')
-    const page = await open('', { url: first.url.href })
+    const page = await open('', { url: url.href })
     await page.getByText('Delivery rate').waitFor()
     await page.evaluate('document.querySelector("event-inbox").refreshSeconds = 0.3')
     await first.stop()
@@ -91,12 +93,13 @@ describe('the overview', () => {
     await trouble.waitFor()
     expect(await trouble.innerText()).toMatch(/Trying again in [\d.]+ s/)
     expect(await card(page, 'Total')).toBe('1')
-    const second = await startServer(folder, { port: first.port })
+    const second = await startServer(folder)
+    to(second.url)
     await second.postId('after')
     await trouble.waitFor({ state: 'detached', timeout: 90_000 })
     await expect.poll(() => card(page, 'Total')).toBe('2')
     await second.stop()
-  }, 150_000)
+  }, 240_000)
 })
 
 describe('the inbox', () => {

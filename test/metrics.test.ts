@@ -15,7 +15,7 @@ import {
 } from '../objects/metrics'
 import { metricsText, preferredFormat } from '../objects/metrics-text'
 import { MIGRATIONS } from '../objects/shard-tables'
-import { freePort, storageFolder } from './server-process'
+import { storageFolder } from './server-process'
 import { SHARDS, test } from './world'
 
 const START = Date.parse('2026-01-01T00:00:00Z')
@@ -230,7 +230,6 @@ describe.skipIf(!installed && !process.env.CI)('Prometheus', () => {
   test('scrapes the inbox with a bearer token, as the README shows', async ({ inbox }) => {
     await inbox.postId('scraped')
     const folder = storageFolder()
-    const port = await freePort()
     const config = `
 scrape_configs:
   - job_name: event-inbox
@@ -242,16 +241,20 @@ scrape_configs:
     const flags = [
       `--config.file=${folder}/prometheus.yml`,
       `--storage.tsdb.path=${folder}/data`,
-      `--web.listen-address=127.0.0.1:${port}`,
+      `--web.listen-address=127.0.0.1:0`,
     ]
-    const prometheus = spawn('prometheus', flags, { stdio: 'ignore' })
+    const prometheus = spawn('prometheus', flags, { stdio: ['ignore', 'ignore', 'pipe'] })
     onTestFinished(async () => {
       prometheus.kill('SIGKILL')
       await once(prometheus, 'close')
     })
+    let output = ''
+    prometheus.stderr.on('data', (text) => (output += text))
+    const address = () => /msg="Listening on" address=(\S+)/.exec(output)?.[1]
+    await expect.poll(address).toBeDefined()
     const query = async (text: string) => {
       const response = await fetch(
-        `http://127.0.0.1:${port}/api/v1/query?query=${encodeURIComponent(text)}`,
+        `http://${address()}/api/v1/query?query=${encodeURIComponent(text)}`,
       ).catch(() => undefined)
       const answer: { data?: { result?: { value: [number, string] }[] } } =
         (await response?.json()) ?? {}

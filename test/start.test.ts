@@ -1,8 +1,23 @@
+import { cpSync, symlinkSync } from 'node:fs'
+import { basename, join, resolve } from 'node:path'
 import { expect, test } from 'vitest'
-import { startServer, storageFolder } from './server-process'
+import { serve, startServer, storageFolder } from './server-process'
 import type { InboxEvent } from './world'
 
-test('`npm start` with a port and a folder serves there, with the schema in place, and keeps what it stored', async () => {
+const NOT_CLONED = ['node_modules', '.git', '.wrangler']
+
+/** A folder as a clone with its packages installed is one. */
+function clone(): string {
+  const folder = storageFolder()
+  cpSync('.', folder, {
+    recursive: true,
+    filter: (path) => !NOT_CLONED.includes(basename(path)),
+  })
+  symlinkSync(resolve('node_modules'), join(folder, 'node_modules'))
+  return folder
+}
+
+test('`npm start` with a folder serves there, with the schema in place, and keeps what it stored', async () => {
   const folder = storageFolder()
   const first = await startServer(folder)
   expect((await first.post({ event_id: 'kept', payload: {} })).status).toBe(202)
@@ -17,4 +32,35 @@ test('`npm start` with a port and a folder serves there, with the schema in plac
   })
   expect(await (await fetch(second.url)).text()).toContain('<event-inbox')
   await second.stop()
-})
+}, 240_000)
+
+test('`npm start` several times at once, from two clones, makes as many servers, each with events of its own', async () => {
+  const [one, other] = [clone(), clone()]
+  const start = (folder: string) => serve(['npm', 'start'], folder)
+  const servers = await Promise.all([start(one), start(other), start(one)])
+  expect(new Set(servers.map(({ url }) => url.port)).size).toBe(servers.length)
+  for (const [n, server] of servers.entries()) await server.postId(`of-server-${n}`)
+  for (const [n, server] of servers.entries()) {
+    const { body } = await server.get<InboxEvent[]>('/inbox')
+    expect(body.data.map(({ event_id }) => event_id)).toEqual([`of-server-${n}`])
+  }
+  const said =
+    'Another server uses .wrangler/state: this one keeps its events in .wrangler/state-2.'
+  expect(servers.filter((server) => server.output().includes(said))).toHaveLength(1)
+}, 240_000)
+
+test('`npm start` refuses a named folder that another server uses, also one whose `npm start` was killed', async () => {
+  const folder = storageFolder()
+  const first = await startServer(folder)
+  const refusal = `Another server uses ${folder}. Stop it, or name another folder: npm start -- --persist-to DIR`
+  await expect(startServer(folder)).rejects.toThrow(refusal)
+  await first.stop()
+
+  const command = ['scripts/start.ts', '--port', '0', '--persist-to', folder]
+  const second = await serve([process.execPath, ...command])
+  process.kill(second.pid, 'SIGKILL')
+  await expect(startServer(folder)).rejects.toThrow(refusal)
+  expect(await second.metrics()).toMatchObject({ total: 0 })
+  await second.stop('SIGKILL')
+  await (await startServer(folder)).stop()
+}, 240_000)
