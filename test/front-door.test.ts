@@ -1,16 +1,13 @@
 import { readFileSync } from 'node:fs'
-import { Validator } from '@seriousme/openapi-schema-validator'
 import { describe, expect } from 'vitest'
 import { unstable_readConfig } from 'wrangler'
-import { openapi } from './openapi'
+import { METHODS, openapi } from './openapi'
 import { AUTHORIZED, test as base } from './world'
 
 const test = base.override('vars', { ALLOWED_ORIGINS: 'https://a.example, https://b.example' })
 
 describe('openapi.json', () => {
-  test('is valid OpenAPI 3.1, served without a token, and has every route of the worker', async ({
-    inbox,
-  }) => {
+  test('is served without a token, and has every route of the worker', async ({ inbox }) => {
     const response = await fetch(new URL('/openapi.json', inbox.url))
     expect([response.status, response.headers.get('Content-Type')]).toEqual([
       200,
@@ -19,13 +16,11 @@ describe('openapi.json', () => {
     expect(response.headers.get('Access-Control-Allow-Origin')).toBe('*')
     const served: Record<string, unknown> = JSON.parse(await response.text())
     expect(served).toEqual(openapi)
-    const { valid, errors } = await new Validator().validate(structuredClone(served))
-    expect([valid, errors]).toEqual([true, undefined])
     const routes = [
       ...readFileSync('worker.ts', 'utf8').matchAll(/^ {2}\.(get|post|delete)\('([^']+)'/gm),
     ].map(([, method, path]) => `${method} ${path?.replaceAll(/:(\w+)/g, '{$1}')}`)
-    const documented = Object.entries(openapi.paths).flatMap(([path, methods]) =>
-      Object.keys(methods).map((method) => `${method} ${path}`),
+    const documented = Object.entries(openapi.paths).flatMap(([path, item]) =>
+      METHODS.filter((method) => item[method]).map((method) => `${method} ${path}`),
     )
     expect(documented.toSorted()).toEqual(routes.toSorted())
   })

@@ -1,64 +1,157 @@
 import { readFileSync } from 'node:fs'
-import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js'
+import { Ajv2020 } from 'ajv/dist/2020.js'
+
+/** Holds requests and answers against `public/openapi.json`. */
+
+export const METHODS = ['get', 'head', 'post', 'delete'] as const
+
+interface Parameter {
+  name: string
+  in: string
+  schema: object
+}
+
+interface Answer {
+  headers?: Record<string, { required?: boolean; schema: object }>
+  content?: Record<string, { schema: object }>
+}
 
 interface Operation {
-  responses: Record<string, { $ref?: string; content?: Record<string, unknown> }>
+  security?: Record<string, string[]>[]
+  parameters?: Parameter[]
+  requestBody?: { content: Record<string, { schema: object }> }
+  responses: Record<string, Answer>
+}
+
+type PathItem = Partial<Record<(typeof METHODS)[number], Operation>> & { parameters?: Parameter[] }
+
+interface Document {
+  paths: Record<string, PathItem>
+  components: Record<string, Record<string, object>>
+}
+
+export interface Sent {
+  method: string
+  url: URL
+  headers: Headers
+  body: string | null
 }
 
 /** The document as the worker serves it. */
-export const openapi: {
-  paths: Record<string, Record<string, Operation>>
-  components: { responses: Record<string, { content: Record<string, unknown> }> }
-} = JSON.parse(readFileSync('public/openapi.json', 'utf8'))
+export const openapi: Document = JSON.parse(readFileSync('public/openapi.json', 'utf8'))
 
-const ajv = new Ajv2020({ strict: false, formats: { 'date-time': true, date: true } })
-ajv.addSchema({ $id: 'openapi', ...openapi })
-const validators = new Map<string, ValidateFunction>()
+/** Its paths with every reference followed, but for those to schemas, which Ajv follows. */
+export const { paths } = inlined(openapi)
 
-/** Paths in the document as patterns, those without parameters first. */
-const templates = Object.keys(openapi.paths)
-  .toSorted((a, b) => Number(a.includes('{')) - Number(b.includes('{')))
-  .map((path) => ({ path, pattern: new RegExp(`^${path.replaceAll(/\{\w+\}/g, '[^/]+')}$`) }))
-
-/** Which schema of the document an answer must fit, or undefined for a path or method that is not in it. */
-function schemaOf(
-  method: string,
-  pathname: string,
-  status: number,
-  mediaType: string,
-): string | undefined {
-  const path = templates.find(({ pattern }) => pattern.test(pathname))?.path
-  const operation = path && openapi.paths[path]?.[method.toLowerCase()]
-  if (!path || !operation) return undefined
-  const response = operation.responses[status]
-  if (!response) throw new Error(`openapi.json has no ${status} for ${method} ${path}`)
-  const escaped = (text: string) => text.replaceAll('~', '~0').replaceAll('/', '~1')
-  const base =
-    response.$ref ?? `#/paths/${escaped(path)}/${method.toLowerCase()}/responses/${status}`
-  const content = response.$ref
-    ? openapi.components.responses[response.$ref.split('/').at(-1) ?? '']?.content
-    : response.content
-  if (!content?.[mediaType])
-    throw new Error(`openapi.json has no ${mediaType} for ${method} ${path} ${status}`)
-  return `openapi${base}/content/${escaped(mediaType)}/schema`
+function inlined<Node extends object>(node: Node): Node {
+  return JSON.parse(JSON.stringify(node), (_key, value) => {
+    if (typeof value?.$ref !== 'string') return value
+    const [, , kind, name] = value.$ref.split('/')
+    if (kind === 'schemas') return { ...value, $ref: `openapi${value.$ref}` }
+    return inlined(openapi.components[kind]?.[name] ?? {})
+  })
 }
 
-/** @throws Error when the document does not allow the answer */
-export function checkAnswer(
-  method: string,
-  pathname: string,
-  status: number,
-  contentType: string | null,
-  text: string,
-): void {
-  const mediaType = contentType?.split(';')[0] ?? ''
-  const schema = schemaOf(method, pathname, status, mediaType)
-  if (!schema || !mediaType.endsWith('json')) return
-  const validate = validators.get(schema) ?? ajv.compile({ $ref: schema })
-  validators.set(schema, validate)
-  if (!validate(JSON.parse(text))) {
-    throw new Error(
-      `${method} ${pathname} ${status} is not what openapi.json says: ${ajv.errorsText(validate.errors)}\n${text.slice(0, 500)}`,
-    )
+const options = { strict: false, formats: { 'date-time': true, date: true, uri: true } } as const
+const ofJson = new Ajv2020(options)
+// In a URL or a header, a number is text.
+const ofText = new Ajv2020({ ...options, coerceTypes: true })
+for (const ajv of [ofJson, ofText]) ajv.addSchema({ $id: 'openapi', ...openapi })
+
+/** Paths in the document as patterns, those without parameters first. */
+const templates = Object.entries(paths)
+  .toSorted(([a], [b]) => Number(a.includes('{')) - Number(b.includes('{')))
+  .map(([path, item]) => ({
+    item,
+    pattern: new RegExp(`^${path.replaceAll(/\{\w+\}/g, '[^/]+')}$`),
+  }))
+
+/** @throws Error for an answer that is not described, and for a request that was taken and is not */
+export function checkExchange(sent: Sent, response: Response, text: string): void {
+  const items = templates
+    .filter(({ pattern }) => pattern.test(sent.url.pathname))
+    .map(({ item }) => item)
+  const method = METHODS.find((each) => each.toUpperCase() === sent.method)
+  const item = method && items.find((each) => each[method])
+  const operation = method && item?.[method]
+  const { status } = response
+  // Files, and what browsers ask before they ask.
+  if (!operation && status < 400) return
+  try {
+    const answer = operation
+      ? operation.responses[status]
+      : answerElsewhere([...items, ...Object.values(paths)], status)
+    if (!answer) throw new Error('no such status')
+    checkHeaders(answer, response.headers)
+    if (sent.method !== 'HEAD') checkBody(answer.content ?? {}, response.headers, text)
+    if (!operation || status >= 400) return
+    checkParameters([...(item?.parameters ?? []), ...(operation.parameters ?? [])], sent)
+    // What else is a multi-status for, than for what is not as described?
+    if (sent.body && status !== 207 && !isForeign(sent.headers))
+      checkBody(operation.requestBody?.content ?? {}, sent.headers, sent.body)
+  } catch (error) {
+    const what = `${sent.method} ${sent.url.pathname} ${status}`
+    const why = error instanceof Error ? error.message : String(error)
+    throw new Error(`${what} is not what openapi.json says: ${why}\n${text.slice(0, 500)}`, {
+      cause: error,
+    })
   }
+}
+
+/** How the first operation that has this status describes it: no path, or no such method, is the same everywhere. */
+function answerElsewhere(items: PathItem[], status: number): Answer | undefined {
+  const operations = items.flatMap((item) => METHODS.flatMap((method) => item[method] ?? []))
+  return operations.find(({ responses }) => responses[status])?.responses[status]
+}
+
+/** Headers that belong to HTTP, to caches, to browsers or to the token, and stand on any request or answer. */
+const EVERYWHERE =
+  /^(accept|access-control-.+|authorization|cache-control|connection|content-(encoding|length|type)|date|origin|transfer-encoding|vary|x-content-type-options)$/
+
+function checkHeaders({ headers: described = {} }: Answer, headers: Headers): void {
+  for (const [name, { required, schema }] of Object.entries(described)) {
+    const value = headers.get(name)
+    if (value !== null) check(ofText, schema, value, name)
+    else if (required) throw new Error(`the header ${name} is missing`)
+  }
+  const known = new Set(Object.keys(described).map((name) => name.toLowerCase()))
+  for (const name of headers.keys())
+    if (!known.has(name) && !EVERYWHERE.test(name)) throw new Error(`no such header: ${name}`)
+}
+
+function checkBody(content: Record<string, { schema: object }>, headers: Headers, text: string) {
+  const mediaType = headers.get('Content-Type')?.split(';')[0]?.trim().toLowerCase() ?? ''
+  const media = content[mediaType]
+  if (!media) throw new Error(`no such media type: ${mediaType}`)
+  check(ofJson, media.schema, /[/+]json$/.test(mediaType) ? JSON.parse(text) : text, 'the body')
+}
+
+function checkParameters(described: Parameter[], { url, headers }: Sent): void {
+  const given = [
+    ...[...url.searchParams].map(([name, value]) => ({ name, value, where: 'query' })),
+    ...[...headers].map(([name, value]) => ({ name, value, where: 'header' })),
+  ]
+  for (const { name, value, where } of given) {
+    const known = described.find(
+      (each) => each.in === where && each.name.toLowerCase() === name.toLowerCase(),
+    )
+    if (known) check(ofText, known.schema, value, name)
+    else if (!isDescribedInWords(name, where)) throw new Error(`no such ${where}: ${name}`)
+  }
+}
+
+/** OpenAPI has no names with a pattern. */
+function isDescribedInWords(name: string, where: string): boolean {
+  return where === 'query'
+    ? /^(payload\.|metadata\.|filter\[)/.test(name)
+    : EVERYWHERE.test(name) || /^ce-[a-z0-9]+$/.test(name)
+}
+
+/** Whether the body is a binary CloudEvent's or a webhook's: of any shape. */
+function isForeign(headers: Headers): boolean {
+  return ['ce-specversion', 'ce-id', 'webhook-id'].some((name) => headers.has(name))
+}
+
+function check(ajv: Ajv2020, schema: object, value: unknown, what: string): void {
+  if (!ajv.validate(schema, value)) throw new Error(`${what}: ${ajv.errorsText(ajv.errors)}`)
 }

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { test as base, expect } from 'vitest'
 import { createTestHarness, type TestHarness, unstable_splitSqlQuery } from 'wrangler'
 
-import { checkAnswer } from './openapi'
+import { checkExchange } from './openapi'
 
 export const SHARDS = 2
 export const AUTHORIZED = { Authorization: 'Bearer dev-token' }
@@ -142,23 +142,21 @@ export function clientOf(url: URL) {
     body?: unknown,
     headers?: Record<string, string>,
   ) {
-    const response = await fetch(new URL(path, url), {
+    const sent = {
       method,
-      headers: merged(
-        AUTHORIZED,
-        body === undefined ? {} : { 'Content-Type': 'application/json' },
-        headers,
+      url: new URL(path, url),
+      headers: new Headers(
+        merged(
+          AUTHORIZED,
+          body === undefined ? {} : { 'Content-Type': 'application/json' },
+          headers,
+        ),
       ),
-      ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
-    })
+      body: typeof body === 'string' ? body : body === undefined ? null : JSON.stringify(body),
+    }
+    const response = await fetch(sent.url, sent)
     const text = await response.text()
-    checkAnswer(
-      method,
-      new URL(path, url).pathname,
-      response.status,
-      response.headers.get('Content-Type'),
-      text,
-    )
+    checkExchange(sent, response, text)
     const answer: Answer<Body<Data>> = {
       status: response.status,
       headers: response.headers,
