@@ -8,18 +8,24 @@ export const METHODS = ['get', 'head', 'post', 'delete'] as const
 interface Parameter {
   name: string
   in: string
+  schema: { enum?: string[]; minimum?: number; maximum?: number }
+}
+
+interface Media {
   schema: object
+  example?: unknown
+  examples?: Record<string, { value: unknown }>
 }
 
 interface Answer {
   headers?: Record<string, { required?: boolean; schema: object }>
-  content?: Record<string, { schema: object }>
+  content?: Record<string, Media>
 }
 
-interface Operation {
+export interface Operation {
   security?: Record<string, string[]>[]
   parameters?: Parameter[]
-  requestBody?: { content: Record<string, { schema: object }> }
+  requestBody?: { content: Record<string, Media> }
   responses: Record<string, Answer>
 }
 
@@ -119,7 +125,7 @@ function checkHeaders({ headers: described = {} }: Answer, headers: Headers): vo
     if (!known.has(name) && !EVERYWHERE.test(name)) throw new Error(`no such header: ${name}`)
 }
 
-function checkBody(content: Record<string, { schema: object }>, headers: Headers, text: string) {
+function checkBody(content: Record<string, Media>, headers: Headers, text: string) {
   const mediaType = headers.get('Content-Type')?.split(';')[0]?.trim().toLowerCase() ?? ''
   const media = content[mediaType]
   if (!media) throw new Error(`no such media type: ${mediaType}`)
