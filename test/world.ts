@@ -1,6 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { test as base, expect } from 'vitest'
-import { createTestHarness, type TestHarness, unstable_splitSqlQuery } from 'wrangler'
+import {
+  createTestHarness,
+  type TestHarness,
+  unstable_readConfig,
+  unstable_splitSqlQuery,
+} from 'wrangler'
 
 import { checkExchange } from './openapi'
 
@@ -52,11 +57,22 @@ export interface Metrics {
   oldest_unstored_seconds: number
 }
 
+const configPath = 'wrangler.jsonc'
+
+/** The worker with another file around it, which steers or watches it from within. */
+function wrapped(main: string, vars: Record<string, string>) {
+  const { env: _, ...config } = unstable_readConfig({ config: configPath })
+  return { config: { ...config, main, vars: { ...config.vars, ...vars } } }
+}
+
 /** The real worker, with its D1, shards, alarms, queue and assets in workerd, as `wrangler.jsonc` describes it. Its storage starts empty. */
 export const test = base
   .extend('vars', { scope: 'file' }, async (): Promise<Record<string, string>> => ({}))
-  .extend('server', { scope: 'file' }, async ({ vars }, { onCleanup }) => {
-    const server = createTestHarness({ workers: [{ configPath: 'wrangler.jsonc', vars }] })
+  .extend('main', { scope: 'file' }, async (): Promise<string | null> => null)
+  .extend('server', { scope: 'file' }, async ({ vars, main }, { onCleanup }) => {
+    const server = createTestHarness({
+      workers: [main ? wrapped(main, vars) : { configPath, vars }],
+    })
     onCleanup(() => server.close())
     await server.listen()
     const { DB } = await server.getWorker<Env>().getEnv()
