@@ -12,6 +12,7 @@ import {
 } from './journal'
 import { maxRetries, transition } from './lifecycle'
 import { log } from './log'
+import { refusalReason } from './refusal-reason'
 import { backoffMs, withTimeout } from './retry'
 import { addMove, type CountChanges, type ShardStore } from './shard-store'
 
@@ -39,7 +40,8 @@ interface Refusal {
   change: D1Change
   /** Whether it was tried by itself. */
   alone: boolean
-  reason: string
+  /** What D1 said: for the log only. */
+  error: string
 }
 
 /** Takes what a shard holds to D1 and to the dead letter queue: one step at a time, for as long as it takes. */
@@ -258,7 +260,7 @@ export class Outbox {
       if (!isRejection(error)) throw error
       const alone = changes.length === 1
       if (alone || budget.writes <= 0) {
-        refused.push(...changes.map((change) => ({ change, alone, reason: String(error) })))
+        refused.push(...changes.map((change) => ({ change, alone, error: String(error) })))
         return
       }
       const half = changes.length >> 1
@@ -268,7 +270,7 @@ export class Outbox {
   }
 
   /** Parks what D1 refused, for a later attempt; the last one fails it. What was refused only in the company of others was not tried yet. */
-  #refuse({ change, alone, reason }: Refusal): void {
+  #refuse({ change, alone, error }: Refusal): void {
     const { event_id, insert } = change
     const state = this.#store.states([event_id]).get(event_id)
     const before = this.#store.parked(event_id)
@@ -279,6 +281,7 @@ export class Outbox {
     const body =
       state && (insert?.created_at === state.created_at ? insert : (before?.body ?? null))
     const attempts = (before?.attempts ?? 0) + Number(alone)
+    const reason = refusalReason(error)
     const at = this.#store.tick()
     const most = maxRetries(this.#env)
     const counts = alone && attempts <= most
@@ -294,6 +297,7 @@ export class Outbox {
       correlation_id: state?.correlation_id,
       attempts,
       reason,
+      error,
     })
     if (counted) this.#store.update([failed ?? counted])
     const retry_at = isGivenUp ? null : Date.now() + (alone ? backoffMs(attempts) : 0)
