@@ -55,9 +55,16 @@ function noAnswer(): HttpError {
   )
 }
 
+function busy(): HttpError {
+  return unavailable(
+    'The shard of this event has too much to store at once. Send it again with the same event_id.',
+  )
+}
+
 function acceptError(event_id: string, outcome: Outcome): HttpError | null {
   if (outcome instanceof HttpError) return outcome
-  if (!outcome || outcome.outcome === 'unanswered') return noAnswer()
+  if (!outcome) return noAnswer()
+  if (outcome.outcome === 'unanswered') return outcome.busy ? busy() : noAnswer()
   const members = {
     event_id,
     event_status: outcome.status,

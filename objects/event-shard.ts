@@ -1,8 +1,9 @@
 import { DurableObject } from 'cloudflare:workers'
 import type { RecordedLetter } from './dead-letter'
 import type { EventStatus, NewEvent } from './event'
-import { cutIntoRows, type EventBody, type EventState } from './journal'
+import { bodyLength, cutIntoRows, type EventBody, type EventState } from './journal'
 import { maxRetries, transition, type Verb } from './lifecycle'
+import { LIMITS } from './limits'
 import { log } from './log'
 import type { Recount, ShardMetrics } from './metrics'
 import { Outbox } from './outbox'
@@ -12,8 +13,8 @@ import { askFormerOwners, type FormerOutcomes, type ShardCounts } from './shards
 
 export type AcceptOutcome =
   | KnownOutcome
-  /** A shard that may have it already did not answer. */
-  | { outcome: 'unanswered' }
+  /** A shard that may have it already did not answer; or, `busy`, this one has too much under way. Nothing was stored. */
+  | { outcome: 'unanswered'; busy?: true }
 
 export interface KnownOutcome {
   /** `replayed`: a request with its idempotency key was accepted before, with the same body. `mismatch`: with another one. */
@@ -71,6 +72,8 @@ export class EventShard extends DurableObject<Env> {
   #store = new ShardStore(this.ctx.storage)
   #outbox = new Outbox(this.ctx, this.env, this.#store)
   #group: Group | undefined
+  /** UTF-16 units of the events that wait for a commit. */
+  #charsUnderWay = 0
   /** When the last commit was made, if it carried more than one call; else 0. */
   #groupedAt = 0
   /** Whether an alarm for the journal is due or running, as far as this object knows since it started. */
@@ -80,13 +83,19 @@ export class EventShard extends DurableObject<Env> {
 
   /** @returns one outcome an event, in order; durable when this resolves. @param counts absent from workers of the version before */
   async accept(events: NewEvent[], counts?: ShardCounts): Promise<AcceptOutcome[]> {
+    const chars = events.reduce((sum, event) => sum + bodyLength(event), 0)
+    const isBusy = this.#charsUnderWay + chars > LIMITS.SHARD_CHARS_UNDER_WAY
+    // One that is too large even so is better taken alone than never.
+    if (isBusy && this.#charsUnderWay > 0)
+      return events.map(() => ({ outcome: 'unanswered', busy: true }))
     const isFull = this.#group && this.#group.events.length >= MAX_GROUP_EVENTS
     if (isFull || this.#group?.counts?.[0] !== counts?.[0]) this.#group = undefined
     const group = (this.#group ??= this.#openGroup(counts))
     const first = group.events.length
     group.events.push(...events)
     group.calls++
-    const outcomes = await group.committed
+    this.#charsUnderWay += chars
+    const outcomes = await group.committed.finally(() => (this.#charsUnderWay -= chars))
     return outcomes.slice(first, first + events.length)
   }
 

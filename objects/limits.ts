@@ -7,6 +7,11 @@ export const LIMITS = {
   BATCH_BYTES: 8 * 1_048_576,
   /** A client with more to mend than this sees the first ones. */
   COMPLAINTS: 20,
+  /**
+   * Of payloads and metadata, in UTF-16 units, that wait for a shard's commit; what comes beyond is sent back. Shards may share
+   * the 128 MB of an isolate, and each byte is there several times. The largest batch fits.
+   */
+  SHARD_CHARS_UNDER_WAY: 8 * 1_048_576,
   BATCH_EVENTS: 1_000,
   /** SQLite refuses JSON nested deeper than 1,000. */
   NESTING: 100,
