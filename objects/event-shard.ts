@@ -7,7 +7,7 @@ import { LIMITS } from './limits'
 import { log } from './log'
 import type { Recount, ShardMetrics } from './metrics'
 import { Outbox } from './outbox'
-import { backoffMs } from './retry'
+import { backoffMs, MAX_DELAY_MS } from './retry'
 import { addMove, type CountChanges, ShardStore } from './shard-store'
 import { askFormerOwners, type FormerOutcomes, type ShardCounts } from './shards'
 
@@ -76,8 +76,8 @@ export class EventShard extends DurableObject<Env> {
   #charsUnderWay = 0
   /** When the last commit was made, if it carried more than one call; else 0. */
   #groupedAt = 0
-  /** Whether an alarm for the journal is due or running, as far as this object knows since it started. */
-  #armed = false
+  /** When the alarm for the journal is due, 0 while it runs; null for none, as far as this object knows since it started. */
+  #armedFor: number | null = null
   /** The largest SHARD_COUNT this shard was told of. */
   #shardCount = this.#store.shardCounts()[0] ?? 0
 
@@ -189,7 +189,7 @@ export class EventShard extends DurableObject<Env> {
 
   /** Writes out what the journal holds now, for at most FLUSH_TIMEOUT_MS. @returns how many events D1 still has not got */
   async flush(): Promise<{ unstored: number }> {
-    return { unstored: await this.#outbox.flush(Date.now() + FLUSH_TIMEOUT_MS) }
+    return { unstored: await this.#outbox.flush(FLUSH_TIMEOUT_MS) }
   }
 
   /** Called by cron, in case an alarm ever goes missing: arms one if there is work and none is due. */
@@ -198,12 +198,13 @@ export class EventShard extends DurableObject<Env> {
     const wait = this.#outbox.untilNextWork()
     const alarm = await this.ctx.storage.getAlarm()
     const isMissing = alarm === null || alarm < Date.now() - OVERDUE_MS
-    if (wait !== null && isMissing) await this.ctx.storage.setAlarm(Date.now() + Math.max(1, wait))
+    if (wait !== null && (isMissing || isTooFarAhead(alarm)))
+      await this.ctx.storage.setAlarm(Date.now() + Math.max(1, wait))
   }
 
   /** Does what is due. Records every failure and never throws: the runtime gives up on a handler that threw six times. */
   override async alarm(): Promise<void> {
-    this.#armed = true
+    this.#armedFor = 0
     let wait: number | null
     try {
       await this.#outbox.work()
@@ -215,10 +216,12 @@ export class EventShard extends DurableObject<Env> {
       })
       wait = backoffMs(1)
     }
+    // Never for this very moment: that would cut the chain.
+    const next = wait === null ? null : Date.now() + Math.max(1, wait)
     // An alarm that is for something else, later, must not keep the journal waiting.
-    this.#armed = wait !== null && this.#store.hasJournal()
-    // Last, and never for this very moment: that would cut the chain.
-    if (wait !== null) await this.ctx.storage.setAlarm(Date.now() + Math.max(1, wait))
+    this.#armedFor = this.#store.hasJournal() ? next : null
+    // Last of all.
+    if (next !== null) await this.ctx.storage.setAlarm(next)
   }
 
   #openGroup(counts: ShardCounts | undefined): Group {
@@ -251,10 +254,11 @@ export class EventShard extends DurableObject<Env> {
   #commit<T>(change: () => T, calls = 1): T {
     const result = this.ctx.storage.transactionSync(change)
     this.#outbox.noteCalls(calls)
-    if (!this.#armed && this.#store.hasJournal()) {
-      this.#armed = true
+    const isArmed = this.#armedFor !== null && !isTooFarAhead(this.#armedFor)
+    if (!isArmed && this.#store.hasJournal()) {
       // Not for this very moment: one that was due just now may not be over yet.
-      void this.ctx.storage.setAlarm(Date.now() + 1)
+      this.#armedFor = Date.now() + 1
+      void this.ctx.storage.setAlarm(this.#armedFor)
     }
     return result
   }
@@ -326,6 +330,11 @@ export class EventShard extends DurableObject<Env> {
       return outcomes
     })
   }
+}
+
+/** Whether an alarm was set before the clock jumped back: none is set so far ahead. */
+function isTooFarAhead(alarm: number): boolean {
+  return alarm > Date.now() + MAX_DELAY_MS
 }
 
 /** What becomes of an event that is in the inbox already. */

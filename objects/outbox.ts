@@ -13,7 +13,7 @@ import {
 import { maxRetries, transition } from './lifecycle'
 import { log } from './log'
 import { refusalReason } from './refusal-reason'
-import { backoffMs, withTimeout } from './retry'
+import { backoffMs, MAX_DELAY_MS, waitUntil, withTimeout } from './retry'
 import { addMove, type CountChanges, type ShardStore } from './shard-store'
 
 /** Under load a drain waits at most so long for more to come in, so that it tells D1 of many commits at once. */
@@ -50,7 +50,7 @@ export class Outbox {
   readonly #env: Env
   readonly #store: ShardStore
   /** The step under way. One at a time: D1 ignores a write that comes behind a newer one. */
-  #stepping: Promise<void> | undefined
+  #stepping: Promise<boolean> | undefined
   /** While D1 fails, nobody asks it before this moment. */
   #retryAt = 0
   /** When the drain before began. */
@@ -82,19 +82,14 @@ export class Outbox {
     this.#recentCalls = this.#recentCalls * Math.exp(-elapsedMs / MAX_LINGER_MS) + calls
   }
 
-  /** Writes out what the journal holds now, until `deadline` or until D1 fails. @returns how many events D1 still has not got */
-  async flush(deadline: number): Promise<number> {
+  /** Writes out what the journal holds now, for so long or until D1 fails. @returns how many events D1 still has not got */
+  async flush(milliseconds: number): Promise<number> {
     const end = this.#store.journalEnd()
-    while (
-      this.#store.left(end).commits > 0 &&
-      Date.now() >= this.#retryAt &&
-      Date.now() < deadline
-    ) {
-      const failed = await withTimeout(this.#step(), deadline - Date.now()).then(
-        () => false,
-        () => true,
-      )
-      if (failed) break
+    const deadline = Date.now() + milliseconds
+    const left = () => waitUntil(deadline, milliseconds)
+    while (this.#store.left(end).commits > 0 && left() > 0) {
+      const worked = await withTimeout(this.#step(), left()).catch(() => false)
+      if (!worked) break
     }
     return this.#store.left(end).events + this.#store.countRefused()
   }
@@ -103,7 +98,7 @@ export class Outbox {
   async work(): Promise<void> {
     const deadline = Date.now() + MAX_ALARM_MS
     this.#writes = 0
-    while (Date.now() < deadline && this.#writes < MAX_WRITES_AN_ALARM) {
+    while (waitUntil(deadline, MAX_ALARM_MS) > 0 && this.#writes < MAX_WRITES_AN_ALARM) {
       const wait = this.untilNextWork()
       if (wait === null || wait > MAX_LINGER_MS) return
       // Waiting here is for the journal; a commit arms an alarm only if none is running.
@@ -115,46 +110,52 @@ export class Outbox {
 
   /** Milliseconds until something is due; null when there is nothing to do. */
   untilNextWork(): number | null {
-    const due: number[] = []
-    // A linger that seems longer than any was begun before the clock jumped back: it is over.
-    const lingers = this.#drainAt <= Date.now() + MAX_LINGER_MS
-    if (this.#store.hasJournal()) due.push(Math.max(this.#retryAt, lingers ? this.#drainAt : 0))
-    const parkedAt = this.#store.nextParkedAt()
-    if (parkedAt !== null) due.push(Math.max(parkedAt, this.#retryAt))
-    if (this.#store.hasUnsentDeadLetters()) due.push(this.#sendAt)
-    return due.length === 0 ? null : Math.max(0, Math.min(...due) - Date.now())
+    const waits = this.#tasks(waitUntil(this.#drainAt, MAX_LINGER_MS))
+      .map(({ wait }) => wait)
+      .filter((wait) => wait !== null)
+    return waits.length === 0 ? null : Math.min(...waits)
   }
 
-  /** Does one thing that is due: whoever asks while one is under way waits for that one. Failures are recorded, not thrown. */
-  #step(): Promise<void> {
+  /** The kinds of work, with the milliseconds until each is due; null where there is nothing to do. */
+  #tasks(lingerMs = 0): { wait: number | null; run: () => Promise<void> }[] {
+    const backoff = waitUntil(this.#retryAt, MAX_DELAY_MS)
+    const parkedAt = this.#store.nextParkedAt()
+    const parked = parkedAt === null ? null : waitUntil(parkedAt, MAX_DELAY_MS)
+    const hasLetters = this.#store.hasUnsentDeadLetters()
+    return [
+      {
+        wait: this.#store.hasJournal() ? Math.max(backoff, lingerMs) : null,
+        run: () => this.#drain(this.#store.nextStep()),
+      },
+      {
+        wait: parked === null ? null : Math.max(backoff, parked),
+        run: () => this.#retryParked(),
+      },
+      {
+        wait: hasLetters ? waitUntil(this.#sendAt, MAX_DELAY_MS) : null,
+        run: () => this.#sendDeadLetters(),
+      },
+    ]
+  }
+
+  /** Does one thing that is due: whoever asks while one is under way waits for that one. Failures are recorded, not thrown. @returns whether anything was due */
+  #step(): Promise<boolean> {
     this.#stepping ??= this.#doStep().finally(() => (this.#stepping = undefined))
     return this.#stepping
   }
 
   /** The kinds of work take turns: under steady load there always is a journal. */
-  async #doStep(): Promise<void> {
-    const now = Date.now()
-    const kinds = [
-      {
-        due: now >= this.#retryAt && this.#store.hasJournal(),
-        work: () => this.#drain(this.#store.nextStep()),
-      },
-      {
-        due: now >= this.#retryAt && now >= (this.#store.nextParkedAt() ?? Infinity),
-        work: () => this.#retryParked(),
-      },
-      {
-        due: now >= this.#sendAt && this.#store.hasUnsentDeadLetters(),
-        work: () => this.#sendDeadLetters(),
-      },
-    ]
-    for (let offset = 1; offset <= kinds.length; offset++) {
-      const turn = (this.#turn + offset) % kinds.length
-      const kind = kinds[turn]
-      if (!kind?.due) continue
+  async #doStep(): Promise<boolean> {
+    const tasks = this.#tasks()
+    for (let offset = 1; offset <= tasks.length; offset++) {
+      const turn = (this.#turn + offset) % tasks.length
+      const task = tasks[turn]
+      if (task?.wait !== 0) continue
       this.#turn = turn
-      return kind.work()
+      await task.run()
+      return true
     }
+    return false
   }
 
   /** Tells D1 of these journal rows. */
@@ -256,6 +257,7 @@ export class Outbox {
     try {
       await writeToD1(this.#env.DB, fence, changes)
       this.#failures = 0
+      this.#retryAt = 0
     } catch (error) {
       if (!isRejection(error)) throw error
       const alone = changes.length === 1
@@ -346,6 +348,7 @@ export class Outbox {
         await withTimeout(this.#env.DLQ.sendBatch(batch), QUEUE_TIMEOUT_MS)
       this.#store.markSent(letters, Date.now())
       this.#sendFailures = 0
+      this.#sendAt = 0
     } catch (error) {
       const delay = backoffMs(++this.#sendFailures)
       this.#sendAt = Date.now() + delay

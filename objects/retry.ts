@@ -1,12 +1,22 @@
 /** When to try again, and how long one try may take. Pure but for the timer and the dice. */
 
 const MIN_DELAY_MS = 1_000
-const MAX_DELAY_MS = 60_000
+/** Nothing that failed waits longer for its next attempt. */
+export const MAX_DELAY_MS = 60_000
 
 /** Capped exponential backoff with full jitter: up to 2 s after the first failed attempt, never over 60 s. */
 export function backoffMs(failedAttempts: number, random: () => number = Math.random): number {
   const ceiling = Math.min(MAX_DELAY_MS, MIN_DELAY_MS * 2 ** failedAttempts)
   return Math.round(MIN_DELAY_MS + random() * (ceiling - MIN_DELAY_MS))
+}
+
+/**
+ * Milliseconds until `moment`, which was set at most `longest` ahead; 0 when it is over.
+ * One that seems further ahead was set before the clock jumped back: it is over too.
+ */
+export function waitUntil(moment: number, longest: number): number {
+  const wait = moment - Date.now()
+  return wait > longest ? 0 : Math.max(0, wait)
 }
 
 /** Rejects after `milliseconds`. The work itself cannot be called off and may still take effect later. */

@@ -22,6 +22,7 @@ import {
   type Recount,
   type ShardMetrics,
 } from './metrics'
+import { MAX_DELAY_MS } from './retry'
 import { MIGRATIONS } from './shard-tables'
 
 /** Writes of one run that are told apart before it takes another number. */
@@ -266,12 +267,13 @@ export class ShardStore {
     return this.#rows<{ retry_at: number }>(sql)[0]?.retry_at ?? null
   }
 
-  /** Parked events that are due, as many as one write to D1 may carry. */
+  /** Parked events that are due, or seem further ahead than any is put off; as many as one write to D1 may carry. */
   dueParked(now: number, most: number): Parked[] {
-    const sql = 'SELECT event_id FROM parked WHERE retry_at <= ? ORDER BY retry_at LIMIT ?'
+    const sql = `SELECT event_id FROM parked WHERE retry_at <= ?1 OR retry_at > ?2 ORDER BY retry_at LIMIT ?3`
     const due: Parked[] = []
     let chars = 0
-    for (const { event_id } of this.#rows<{ event_id: string }>(sql, now, most)) {
+    const ids = this.#rows<{ event_id: string }>(sql, now, now + MAX_DELAY_MS, most)
+    for (const { event_id } of ids) {
       const parked = this.parked(event_id)
       if (!parked) continue
       chars += parked.body ? bodyLength(parked.body) : 0
