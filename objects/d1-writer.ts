@@ -50,7 +50,7 @@ const UPDATE_MANY = `
   WHERE events.event_id = change.value ->> 0 AND events.created_at = change.value ->> 4
     AND (status, retry_count) IS NOT (change.value ->> 1, change.value ->> 3) AND ${NOT_LATE}`
 
-/** Tells D1 in one transaction. Repeating it, or having it land late, changes nothing. @throws what D1 throws, when the write came late, and when D1 takes longer than D1_TIMEOUT_MS */
+/** Tells D1 in one transaction; without changes it only shows whether D1 would take some. Repeating it, or having it land late, changes nothing. @throws what D1 throws, when the write came late, and when D1 takes longer than D1_TIMEOUT_MS */
 export async function writeToD1(
   db: D1Database,
   { shard, tick }: Fence,
@@ -58,7 +58,7 @@ export async function writeToD1(
 ): Promise<void> {
   const statements = [db.prepare(RAISE_FENCE).bind(shard, tick)]
   const add = (sql: string, values: unknown[]) => {
-    if (values.length > 0)
+    if (values.length > 0 || changes.length === 0)
       statements.push(db.prepare(sql).bind(shard, tick, JSON.stringify(values)))
   }
   const inserts = changes.flatMap((change) => change.insert ?? [])

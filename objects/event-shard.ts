@@ -123,7 +123,7 @@ export class EventShard extends DurableObject<Env> {
   async get(eventId: string): Promise<HeldEvent | null> {
     const state = this.#store.states([eventId]).get(eventId)
     if (!state) return null
-    const attempts = this.#store.journalRow(state.created_at)?.attempts ?? 0
+    const attempts = this.#store.attemptsOf(state)
     const body = this.#store.heldBody(state)
     return { ...state, retry_count: state.retry_count + attempts, body }
   }

@@ -21,6 +21,21 @@ export interface JournalRow {
   bodies: string
 }
 
+/** What one write tells D1: the oldest rows, or the first part of the oldest one; `rest` is what it then still has to be told of that one. */
+export interface Step {
+  rows: JournalRow[]
+  rest: JournalRow | null
+}
+
+/** A deletion or a redrive in the journal, by its place there. */
+export interface Deletion {
+  op: 'delete' | 'redrive'
+  event_id: string
+  seq: number
+  /** Which of the row's entries it is. */
+  entry: number
+}
+
 /** An event's row in its shard. */
 export interface EventState {
   event_id: string
@@ -112,6 +127,34 @@ export function bodiesOf(row: Pick<JournalRow, 'entries' | 'bodies'>): Map<strin
     found.set(entry.event_id, { payload, metadata })
   }
   return found
+}
+
+/** Cuts a row behind `most` entries, or behind a few more: those of one event stay together. */
+export function splitRow(row: JournalRow, most: number): Step {
+  const { entries, bodies } = row
+  let end = most
+  while (end < entries.length && entries[end]?.event_id === entries[end - 1]?.event_id) end++
+  const part = (own: JournalEntry[], text: string): JournalRow => {
+    const accepted = own.filter(({ op }) => op === 'accept').length
+    return { ...row, accepted, entries: own, bodies: text }
+  }
+  const first = entries.slice(0, end)
+  const length = first.reduce((sum, entry) => sum + lengthOf(entry), 0)
+  const rest = entries.slice(end)
+  return {
+    rows: [part(first, bodies.slice(0, length))],
+    rest: rest.length > 0 ? part(rest, bodies.slice(length)) : null,
+  }
+}
+
+/** Of its body, in UTF-16 units. */
+function lengthOf(entry: JournalEntry): number {
+  return entry.op === 'accept' ? entry.payload + (entry.metadata ?? 0) : 0
+}
+
+/** What D1 is told of a deletion or a redrive by itself. Telling it early, and again, only removes what is to go anyway. */
+export function deletionChange({ op, event_id, seq }: Deletion): D1Change {
+  return { ...unchanged(event_id), deleteBefore: op === 'delete' ? seq : 0, clearBefore: seq }
 }
 
 /**

@@ -2,7 +2,9 @@ import { D1_TIMEOUT_MS, isRejection, writeToD1 } from './d1-writer'
 import { deadLetterBatches, deadLetterMessage, MAX_MESSAGE_BYTES } from './dead-letter'
 import {
   bodiesOf,
+  bodyLength,
   type D1Change,
+  deletionChange,
   type EventBody,
   type EventState,
   fold,
@@ -13,7 +15,7 @@ import {
 import { maxRetries, transition } from './lifecycle'
 import { log } from './log'
 import { refusalReason } from './refusal-reason'
-import { backoffMs, MAX_DELAY_MS, waitUntil, withTimeout } from './retry'
+import { backoffMs, fewer, MAX_DELAY_MS, more, waitUntil, withTimeout } from './retry'
 import { addMove, type CountChanges, type ShardStore } from './shard-store'
 
 /** Under load a drain waits at most so long for more to come in, so that it tells D1 of many commits at once. */
@@ -24,8 +26,8 @@ const MIN_LOAD_CALLS = 24
 const MAX_ALARM_MS = 60_000
 /** Halving a refused batch of 1,000 to find one row takes about 20 writes; many refused rows are parked unfound, and sorted out by later steps. */
 const MAX_WRITES_A_STEP = 60
-/** An invocation may make 1,000 queries to D1, and a write is up to 6. */
-const MAX_WRITES_AN_ALARM = 100
+/** An invocation may make 1,000 queries to D1, and a write is up to 6; the last step may take 70 more writes. */
+const MAX_WRITES_AN_ALARM = 90
 const MAX_PARKED_A_STEP = 100
 const QUEUE_TIMEOUT_MS = 10_000
 /** Bodies of so many dead letters, 100 KB each at most, fit into memory with ease. */
@@ -60,8 +62,13 @@ export class Outbox {
   #calledAt = 0
   /** The next drain is not due before: it lingers under load. */
   #drainAt = 0
-  /** Writes that failed since the last one that did not. */
+  /** Attempts that failed since the last one that did not. */
   #failures = 0
+  /** How many events D1 is told of at once: fewer after a write that was too much for it. */
+  #stepSize = MAX_STEP_EVENTS
+  #deletionsAtOnce = MAX_STEP_EVENTS
+  /** The place in the journal up to which D1 was told of deletions ahead of their turn. */
+  #deletionsTold = { seq: 0, entry: 0 }
   /** Writes of this alarm. */
   #writes = 0
   #turn = 0
@@ -125,7 +132,7 @@ export class Outbox {
     return [
       {
         wait: this.#store.hasJournal() ? Math.max(backoff, lingerMs) : null,
-        run: () => this.#drain(this.#store.nextStep()),
+        run: () => this.#drain(),
       },
       {
         wait: parked === null ? null : Math.max(backoff, parked),
@@ -158,22 +165,19 @@ export class Outbox {
     return false
   }
 
-  /** Tells D1 of these journal rows. */
-  async #drain(rows: JournalRow[]): Promise<void> {
+  /** Tells D1 of the oldest journal rows. */
+  async #drain(): Promise<void> {
+    const step = this.#store.nextStep(this.#stepSize)
+    const { rows } = step
     const end = rows.at(-1)?.seq ?? 0
     const ids = rows.flatMap((row) => row.entries.map((entry) => entry.event_id))
     this.#linger(ids.length, this.#store.journalEnd() > end)
     const storedAt = this.#store.tick()
     const changes = fold(rows, this.#store.states(ids), storedAt)
-    const refused: Refusal[] = []
-    try {
-      await this.#write(changes, refused, { writes: MAX_WRITES_A_STEP })
-    } catch (error) {
-      this.#store.attemptFailed(end)
-      return this.#unavailable(error)
-    }
+    const refused = await this.#tell(changes)
+    if (!refused) return this.#store.attemptFailed(end)
     this.#ctx.storage.transactionSync(() => {
-      this.#store.deleteJournal(end)
+      this.#store.finishStep(step)
       this.#addAttempts(rows)
       for (const each of refused) this.#refuse(each)
       const refusals = new Set(refused.map(({ change }) => change))
@@ -215,21 +219,18 @@ export class Outbox {
 
   /** Tries the parked events that are due, together; what is refused again is alone at the end. */
   async #retryParked(): Promise<void> {
-    const parked = this.#store.dueParked(Date.now(), MAX_PARKED_A_STEP)
+    const parked = this.#store.dueParked(Date.now(), Math.min(MAX_PARKED_A_STEP, this.#stepSize))
     const ids = parked.map(({ event_id }) => event_id)
     const storedAt = this.#store.tick()
     const states = this.#store.states(ids)
     const changes = parked.map((each) => presentChange(each, states.get(each.event_id), storedAt))
-    const refused: Refusal[] = []
-    try {
-      await this.#write(changes, refused, { writes: MAX_WRITES_A_STEP })
-    } catch (error) {
+    const refused = await this.#tell(changes)
+    if (!refused) {
       const counted = [...this.#store.states(ids).values()].map((state) => ({
         ...state,
         retry_count: state.retry_count + 1,
       }))
-      this.#store.update(counted)
-      return this.#unavailable(error)
+      return this.#store.update(counted)
     }
     this.#ctx.storage.transactionSync(() => {
       for (const each of refused) this.#refuse(each)
@@ -249,6 +250,69 @@ export class Outbox {
     })
   }
 
+  /**
+   * Tells D1 of changes. After a failure it is first asked whether it works at all. If it does, and takes these
+   * changes no better, then they are too many for it, or it is full: fewer are tried at once. If not, it is left alone, longer and longer.
+   * @returns what it refused; null when the attempt failed, for the caller to count
+   */
+  async #tell(changes: D1Change[]): Promise<Refusal[] | null> {
+    const refused: Refusal[] = []
+    const budget = { writes: MAX_WRITES_A_STEP }
+    const events = changes.length
+    const about = { shard: this.#ctx.id.name, events }
+    let works = false
+    try {
+      if (this.#failures > 0) {
+        await this.#write([], refused, budget)
+        works = true
+        await this.#tellDeletions(budget)
+      }
+      await this.#write(changes, refused, budget)
+    } catch (error) {
+      if (works && events > 1) this.#stepSize = fewer(Math.min(events, this.#stepSize))
+      const delay = works && events > 1 ? 0 : backoffMs(++this.#failures)
+      this.#retryAt = Date.now() + delay
+      log('warn', 'D1 did not take a write; it will be tried again', {
+        ...about,
+        attempts: this.#failures,
+        retry_in_ms: delay,
+        error: String(error),
+      })
+      return null
+    }
+    this.#failures = 0
+    this.#retryAt = 0
+    this.#stepSize = more(this.#stepSize, MAX_STEP_EVENTS)
+    return refused
+  }
+
+  /**
+   * Tells D1 of deletions ahead of their turn: a full one takes nothing else, and they make room. They stay in the journal and are told
+   * again in their turn. Whether it takes them or not, the caller's own write comes next.
+   */
+  async #tellDeletions(budget: { writes: number }): Promise<void> {
+    while (budget.writes > MAX_WRITES_A_STEP / 2) {
+      const end = this.#store.journalEnd()
+      const deletions = this.#store.deletionsAfter(this.#deletionsTold, this.#deletionsAtOnce)
+      const last = deletions.at(-1)
+      if (!last) {
+        this.#deletionsTold = { seq: end, entry: Number.MAX_SAFE_INTEGER }
+        return
+      }
+      try {
+        await this.#write(deletions.map(deletionChange), [], budget)
+        this.#deletionsTold = last
+        this.#deletionsAtOnce = more(this.#deletionsAtOnce, MAX_STEP_EVENTS)
+      } catch (error) {
+        const { length } = deletions
+        this.#deletionsAtOnce = fewer(Math.min(length, this.#deletionsAtOnce))
+        const about = { shard: this.#ctx.id.name, events: length, error: String(error) }
+        log('warn', 'D1 did not take deletions ahead of their turn', about)
+        if (length === 1) return
+      }
+    }
+  }
+
   /** Tells D1; halves what it refuses until the refused ones are alone. @throws when D1 cannot be reached */
   async #write(changes: D1Change[], refused: Refusal[], budget: { writes: number }): Promise<void> {
     const fence = { shard: this.#ctx.id.toString(), tick: this.#store.nextWrite() }
@@ -256,8 +320,6 @@ export class Outbox {
     this.#writes++
     try {
       await writeToD1(this.#env.DB, fence, changes)
-      this.#failures = 0
-      this.#retryAt = 0
     } catch (error) {
       if (!isRejection(error)) throw error
       const alone = changes.length === 1
@@ -314,17 +376,6 @@ export class Outbox {
     this.#store.count(changes)
   }
 
-  #unavailable(error: unknown): void {
-    const delay = backoffMs(++this.#failures)
-    this.#retryAt = Date.now() + delay
-    log('warn', 'D1 did not take a write; it will be tried again', {
-      shard: this.#ctx.id.name,
-      attempts: this.#failures,
-      retry_in_ms: delay,
-      error: String(error),
-    })
-  }
-
   /** Hands unsent dead letters to the queue; the shard's own record stays the truth. */
   async #sendDeadLetters(): Promise<void> {
     const letters = this.#store.unsentDeadLetters(DEAD_LETTERS_A_STEP)
@@ -363,11 +414,12 @@ export class Outbox {
   /** The bodies from where they are: here until D1 has them, then there; but for those too large for a message. */
   async #bodiesOf(states: EventState[]): Promise<Map<string, EventBody>> {
     const bodies = new Map<string, EventBody>()
+    const elsewhere: string[] = []
     for (const state of states) {
       const held = this.#store.heldBody(state)
-      if (held) bodies.set(state.event_id, held)
+      if (!held) elsewhere.push(state.event_id)
+      else if (bodyLength(held) < MAX_MESSAGE_BYTES) bodies.set(state.event_id, held)
     }
-    const elsewhere = states.map(({ event_id }) => event_id).filter((id) => !bodies.has(id))
     if (elsewhere.length === 0) return bodies
     const query = this.#env.DB.prepare(SMALL_BODIES).bind(
       JSON.stringify(elsewhere),

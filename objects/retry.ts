@@ -19,6 +19,16 @@ export function waitUntil(moment: number, longest: number): number {
   return wait > longest ? 0 : Math.max(0, wait)
 }
 
+/** Half as many at once, after that many were too many. */
+export function fewer(size: number): number {
+  return Math.max(1, size >> 1)
+}
+
+/** An eighth more at once, after that many went well: one attempt in six is too many, where D1 has a limit. */
+export function more(size: number, most: number): number {
+  return Math.min(most, size + Math.ceil(size / 8))
+}
+
 /** Rejects after `milliseconds`. The work itself cannot be called off and may still take effect later. */
 export function withTimeout<T>(work: Promise<T>, milliseconds: number): Promise<T> {
   const { promise: timeout, reject } = Promise.withResolvers<never>()

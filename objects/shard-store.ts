@@ -3,12 +3,15 @@ import {
   bodiesOf,
   bodyLength,
   encodeAccepted,
+  type Deletion,
   type EventBody,
   type EventState,
   type JournalEntry,
   type JournalRow,
   MAX_STEP_CHARS,
   MAX_STEP_EVENTS,
+  splitRow,
+  type Step,
   type Unfinished,
 } from './journal'
 import {
@@ -200,22 +203,26 @@ export class ShardStore {
     return this.#rows<{ commits: number; events: number }>(sql, end)[0] ?? { commits: 0, events: 0 }
   }
 
-  journalRow(seq: number): JournalRow | undefined {
-    return this.#journalRows('WHERE seq = ?', seq).next().value ?? undefined
+  /** Failed attempts to store an event, as the journal counts them: for all that a row carries, until it carries it no more. */
+  attemptsOf({ event_id, created_at }: EventState): number {
+    const sql = `SELECT attempts FROM journal, json_each(entries) AS entry
+      WHERE seq = ? AND entry.value ->> 'op' = 'accept' AND entry.value ->> 'event_id' = ?`
+    return this.#rows<{ attempts: number }>(sql, created_at, event_id)[0]?.attempts ?? 0
   }
 
-  /** The oldest journal rows, as many as one write to D1 may carry. */
-  nextStep(): JournalRow[] {
+  /** The oldest journal rows, as many as one write to D1 may carry; with a lower `most` perhaps only a part of the oldest one. */
+  nextStep(most: number): Step {
     const rows: JournalRow[] = []
     let entries = 0
     let chars = 0
     for (const row of this.#journalRows('ORDER BY seq')) {
       entries += row.entries.length
       chars += row.bodies.length
-      if (rows.length > 0 && (entries > MAX_STEP_EVENTS || chars > MAX_STEP_CHARS)) break
+      if (rows.length > 0 && (entries > most || chars > MAX_STEP_CHARS)) break
+      if (row.entries.length > most && most < MAX_STEP_EVENTS) return splitRow(row, most)
       rows.push(row)
     }
-    return rows
+    return { rows, rest: null }
   }
 
   /** Counts one more failed attempt to tell D1 of the rows up to `end`. */
@@ -223,9 +230,27 @@ export class ShardStore {
     this.#sql.exec('UPDATE journal SET attempts = attempts + 1 WHERE seq <= ?', end)
   }
 
-  /** By the range that was sent: later rows may have come in meanwhile. */
-  deleteJournal(end: number): void {
-    this.#sql.exec('DELETE FROM journal WHERE seq <= ?', end)
+  /** Removes what D1 was told: by the range that was sent, as later rows may have come in meanwhile. */
+  finishStep({ rows, rest }: Step): void {
+    if (!rest) this.#sql.exec('DELETE FROM journal WHERE seq <= ?', rows.at(-1)?.seq ?? 0)
+    else
+      this.#sql.exec(
+        'UPDATE journal SET accepted = ?, entries = ?, bodies = ? WHERE seq = ?',
+        rest.accepted,
+        JSON.stringify(rest.entries),
+        rest.bodies,
+        rest.seq,
+      )
+  }
+
+  /** The next deletions and redrives behind a place in the journal. What is accepted in a deleted one's place is deleted by its former owner too. */
+  deletionsAfter({ seq, entry }: Pick<Deletion, 'seq' | 'entry'>, most: number): Deletion[] {
+    const sql = `
+      SELECT seq, entry.key AS entry, entry.value ->> 'op' AS op, entry.value ->> 'event_id' AS event_id
+      FROM journal, json_each(entries) AS entry
+      WHERE accepted = 0 AND op IN ('delete', 'redrive') AND seq >= ?1 AND (seq > ?1 OR entry.key > ?2)
+      ORDER BY seq, entry.key LIMIT ?3`
+    return this.#rows<Deletion>(sql, seq, entry, most)
   }
 
   // Parked events
@@ -302,7 +327,7 @@ export class ShardStore {
 
   /** The body of an event that D1 has not got. */
   heldBody({ event_id, created_at }: EventState): EventBody | null {
-    const row = this.journalRow(created_at)
+    const row = this.#journalRows('WHERE seq = ?', created_at).next().value
     return (row && bodiesOf(row).get(event_id)) ?? this.parked(event_id)?.body ?? null
   }
 

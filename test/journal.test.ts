@@ -12,8 +12,9 @@ import {
   MAX_STEP_CHARS,
   MAX_STEP_EVENTS,
   presentChange,
+  splitRow,
 } from '../objects/journal'
-import { backoffMs, withTimeout } from '../objects/retry'
+import { backoffMs, fewer, more, withTimeout } from '../objects/retry'
 
 const body = fc.jsonValue({ stringUnit: 'binary' }).map((value) => JSON.stringify(value))
 const events = fc.uniqueArray(
@@ -81,6 +82,29 @@ test('cuts a commit into rows within both bounds, in order, none of them empty',
   )
 })
 
+test('cuts a row so that its parts, told one after another, come to the same; no event is in two of them', () => {
+  const property = fc.property(events, fc.integer({ min: 1, max: 10 }), (list, most) => {
+    const replaced = new Set(list.filter((_, n) => n % 3 === 1).map(({ event_id }) => event_id))
+    const row = { seq: 5, accepted: list.length, attempts: 2, ...encodeAccepted(list, replaced) }
+    const parts: JournalRow[] = []
+    for (let rest: JournalRow | null = row; rest;) {
+      const step = splitRow(rest, most)
+      parts.push(...step.rows)
+      rest = step.rest
+    }
+    expect(parts.flatMap(({ entries }) => entries)).toEqual(row.entries)
+    expect(parts.flatMap((part) => [...bodiesOf(part)])).toEqual([...bodiesOf(row)])
+    expect(parts.reduce((sum, { accepted }) => sum + accepted, 0)).toBe(row.accepted)
+    const ids = parts.map(({ entries }) => new Set(entries.map(({ event_id }) => event_id)))
+    expect(ids.reduce((sum, { size }) => sum + size, 0)).toBe(list.length)
+    for (const part of parts) {
+      expect(part).toMatchObject({ seq: 5, attempts: 2 })
+      expect(part.entries.length).toBeLessThanOrEqual(most + 1)
+    }
+  })
+  fc.assert(property)
+})
+
 describe('folding', () => {
   const event: NewEvent = { event_id: 'a', payload: '{"n":1}', metadata: null, correlation_id: 'c' }
   const accepted = { seq: 5, accepted: 1, attempts: 3, ...encodeAccepted([event]) }
@@ -106,6 +130,9 @@ describe('folding', () => {
     const delivered = states({ status: 'delivered', updated_at: 6 })
     const [change] = fold([accepted, noted('change')], delivered, 9)
     expect(change).toMatchObject({ insert, deleteBefore: 0, clearBefore: 0 })
+    // An attempt whose answer was lost may have stored it, without what has been counted since.
+    expect(fold([accepted], delivered, 9)).toMatchObject([{ update: insert }])
+    expect(fold([{ ...accepted, attempts: 0 }], delivered, 9)).toMatchObject([{ update: null }])
     expect(fold([noted('change')], delivered, 9)).toEqual([
       { ...NO_CHANGE, event_id: 'a', update: delivered.get('a') },
     ])
@@ -174,6 +201,20 @@ test('waits 1 s to 60 s, with full jitter under a ceiling that doubles', () => {
     2_000, 4_000, 60_000, 60_000,
   ])
   expect(backoffMs(100, () => 0)).toBe(1_000)
+})
+
+test('what was too much is halved down to one; what went well grows back to the most there may be', () => {
+  const sizes = fc.tuple(fc.integer({ min: 1, max: 1_000 }), fc.integer({ min: 1, max: 1_000 }))
+  fc.assert(
+    fc.property(sizes, ([size, most]) => {
+      expect(fewer(size)).toBe(Math.max(1, Math.floor(size / 2)))
+      const grown = more(size, Math.max(size, most))
+      expect(grown).toBeLessThanOrEqual(Math.max(size, most))
+      // Slowly: most attempts go well under whatever limit there is.
+      expect(grown).toBeLessThanOrEqual(Math.ceil(size * 1.125))
+      if (most > size) expect(grown).toBeGreaterThan(size)
+    }),
+  )
 })
 
 test('gives up on an answer that does not come', async () => {
