@@ -1,5 +1,6 @@
 import { D1_TIMEOUT_MS, isRejection, writeToD1 } from './d1-writer'
 import { deadLetterBatches, deadLetterMessage, MAX_MESSAGE_BYTES } from './dead-letter'
+import { isoTime } from './event'
 import {
   bodiesOf,
   bodyLength,
@@ -29,6 +30,8 @@ const MAX_WRITES_A_STEP = 60
 /** An invocation may make 1,000 queries to D1, and a write is up to 6; the last step may take 70 more writes. */
 const MAX_WRITES_AN_ALARM = 90
 const MAX_PARKED_A_STEP = 100
+/** A log line names so many of the requests it is about. */
+const MAX_LOGGED_IDS = 20
 const QUEUE_TIMEOUT_MS = 10_000
 /** Bodies of so many dead letters, 100 KB each at most, fit into memory with ease. */
 const DEAD_LETTERS_A_STEP = 50
@@ -64,6 +67,8 @@ export class Outbox {
   #drainAt = 0
   /** Attempts that failed since the last one that did not. */
   #failures = 0
+  /** When the first of them did. */
+  #failingSince = 0
   /** How many events D1 is told of at once: fewer after a write that was too much for it. */
   #stepSize = MAX_STEP_EVENTS
   #deletionsAtOnce = MAX_STEP_EVENTS
@@ -173,8 +178,9 @@ export class Outbox {
     const ids = rows.flatMap((row) => row.entries.map((entry) => entry.event_id))
     this.#linger(ids.length, this.#store.journalEnd() > end)
     const storedAt = this.#store.tick()
-    const changes = fold(rows, this.#store.states(ids), storedAt)
-    const refused = await this.#tell(changes)
+    const states = this.#store.states(ids)
+    const changes = fold(rows, states, storedAt)
+    const refused = await this.#tell(changes, states)
     if (!refused) return this.#store.attemptFailed(end)
     this.#ctx.storage.transactionSync(() => {
       this.#store.finishStep(step)
@@ -224,7 +230,7 @@ export class Outbox {
     const storedAt = this.#store.tick()
     const states = this.#store.states(ids)
     const changes = parked.map((each) => presentChange(each, states.get(each.event_id), storedAt))
-    const refused = await this.#tell(changes)
+    const refused = await this.#tell(changes, states)
     if (!refused) {
       const counted = [...this.#store.states(ids).values()].map((state) => ({
         ...state,
@@ -251,11 +257,12 @@ export class Outbox {
   }
 
   /**
-   * Tells D1 of changes. After a failure it is first asked whether it works at all. If it does, and takes these
+   * Tells D1 of changes, and the log how that went. After a failure it is first asked whether it works at all. If it does, and takes these
    * changes no better, then they are too many for it, or it is full: fewer are tried at once. If not, it is left alone, longer and longer.
    * @returns what it refused; null when the attempt failed, for the caller to count
    */
-  async #tell(changes: D1Change[]): Promise<Refusal[] | null> {
+  async #tell(changes: D1Change[], states: Map<string, EventState>): Promise<Refusal[] | null> {
+    const startedAt = Date.now()
     const refused: Refusal[] = []
     const budget = { writes: MAX_WRITES_A_STEP }
     const events = changes.length
@@ -271,16 +278,29 @@ export class Outbox {
     } catch (error) {
       if (works && events > 1) this.#stepSize = fewer(Math.min(events, this.#stepSize))
       const delay = works && events > 1 ? 0 : backoffMs(++this.#failures)
+      this.#failingSince ||= startedAt
       this.#retryAt = Date.now() + delay
       log('warn', 'D1 did not take a write; it will be tried again', {
         ...about,
         attempts: this.#failures,
         retry_in_ms: delay,
+        correlation_ids: correlationIds(states),
         error: String(error),
       })
       return null
     }
+    const done = { ...about, refused: refused.length, duration_ms: Date.now() - startedAt }
+    if (this.#failures === 0) log('debug', 'D1 was told', done)
+    else
+      log('info', 'D1 takes writes again', {
+        ...done,
+        attempts: this.#failures,
+        since: isoTime(this.#failingSince),
+        waiting: this.#store.waiting(),
+        correlation_ids: correlationIds(states),
+      })
     this.#failures = 0
+    this.#failingSince = 0
     this.#retryAt = 0
     this.#stepSize = more(this.#stepSize, MAX_STEP_EVENTS)
     return refused
@@ -432,4 +452,10 @@ export class Outbox {
     for (const { event_id, ...body } of results) bodies.set(event_id, body)
     return bodies
   }
+}
+
+/** Of the requests that these events came in with, as many as a log line names. */
+function correlationIds(states: Map<string, EventState>): string[] {
+  const ids = new Set([...states.values()].map(({ correlation_id }) => correlation_id))
+  return [...ids].slice(0, MAX_LOGGED_IDS)
 }

@@ -253,6 +253,13 @@ export class ShardStore {
     return this.#rows<Deletion>(sql, seq, entry, most)
   }
 
+  /** What waits in the journal: events to be stored, and changes of others. */
+  waiting(): { events: number; changes: number } {
+    const sql = `SELECT coalesce(sum(accepted), 0) AS events,
+      coalesce(sum(iif(accepted = 0, json_array_length(entries), 0)), 0) AS changes FROM journal`
+    return this.#rows<{ events: number; changes: number }>(sql)[0] ?? { events: 0, changes: 0 }
+  }
+
   // Parked events
 
   park({ event_id, body, attempts, retry_at, reason, deletes, clears }: Parked): void {
