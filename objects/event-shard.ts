@@ -163,7 +163,7 @@ export class EventShard extends DurableObject<Env> {
       )
       const gone = found.map((state) => state.event_id)
       if (gone.length === 0) return gone
-      const changes: CountChanges = { queue_depth: -this.#store.countWaiting(gone) }
+      const changes: CountChanges = { queue_depth: -this.#store.stopWaiting(found) }
       for (const { status } of found) changes[status] = (changes[status] ?? 0) - 1
       this.#store.delete(gone)
       this.#store.note('delete', gone)

@@ -13,7 +13,7 @@ export type JournalEntry =
 export interface JournalRow {
   /** The shard's clock at the commit; it is also `created_at` of the events the row accepted. */
   seq: number
-  /** How many of its entries are `accept`. */
+  /** How many of the events it accepted wait in it to be stored: those deleted since do not. */
   accepted: number
   /** How often writing it to D1 has failed. */
   attempts: number

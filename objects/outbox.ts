@@ -183,7 +183,7 @@ export class Outbox {
     const refused = await this.#tell(changes, states)
     if (!refused) return this.#store.attemptFailed(end)
     this.#ctx.storage.transactionSync(() => {
-      this.#store.finishStep(step)
+      const waited = this.#store.finishStep(step)
       this.#addAttempts(rows)
       for (const each of refused) this.#refuse(each)
       const refusals = new Set(refused.map(({ change }) => change))
@@ -191,7 +191,7 @@ export class Outbox {
         change.insert && !refusals.has(change) ? [change.insert] : [],
       )
       this.#store.count({
-        queue_depth: -rows.reduce((sum, row) => sum + row.accepted, 0),
+        queue_depth: -waited,
         happened: { stored: stored.length },
         storeSeconds: stored.map(({ created_at }) => (storedAt - created_at) / 1000),
         processedAt: storedAt,

@@ -230,17 +230,30 @@ export class ShardStore {
     this.#sql.exec('UPDATE journal SET attempts = attempts + 1 WHERE seq <= ?', end)
   }
 
-  /** Removes what D1 was told: by the range that was sent, as later rows may have come in meanwhile. */
-  finishStep({ rows, rest }: Step): void {
-    if (!rest) this.#sql.exec('DELETE FROM journal WHERE seq <= ?', rows.at(-1)?.seq ?? 0)
-    else
-      this.#sql.exec(
-        'UPDATE journal SET accepted = ?, entries = ?, bodies = ? WHERE seq = ?',
-        rest.accepted,
-        JSON.stringify(rest.entries),
-        rest.bodies,
-        rest.seq,
-      )
+  /**
+   * Removes what D1 was told: by the range that was sent, as later rows may have come in meanwhile.
+   * @returns how many events waited in it: fewer than were sent when some were deleted since
+   */
+  finishStep({ rows, rest }: Step): number {
+    if (!rest) {
+      const sql = 'DELETE FROM journal WHERE seq <= ? RETURNING accepted'
+      const gone = this.#rows<{ accepted: number }>(sql, rows.at(-1)?.seq ?? 0)
+      return gone.reduce((sum, { accepted }) => sum + accepted, 0)
+    }
+    const told = rows.flatMap(({ entries }) =>
+      entries.flatMap(({ op, event_id }) => (op === 'accept' ? [event_id] : [])),
+    )
+    const states = [...this.states(told).values()]
+    const waited = states.filter(({ created_at }) => created_at === rest.seq).length
+    this.#sql.exec(
+      `UPDATE journal SET accepted = accepted - ?1, entries = ?2, bodies = ?3,
+         changes = iif(changes > 0, json_array_length(?2), 0) WHERE seq = ?4`,
+      waited,
+      JSON.stringify(rest.entries),
+      rest.bodies,
+      rest.seq,
+    )
+    return waited
   }
 
   /** The next deletions and redrives behind a place in the journal. What is accepted in a deleted one's place is deleted by its former owner too. */
@@ -248,15 +261,15 @@ export class ShardStore {
     const sql = `
       SELECT seq, entry.key AS entry, entry.value ->> 'op' AS op, entry.value ->> 'event_id' AS event_id
       FROM journal, json_each(entries) AS entry
-      WHERE accepted = 0 AND op IN ('delete', 'redrive') AND seq >= ?1 AND (seq > ?1 OR entry.key > ?2)
+      WHERE changes > 0 AND op IN ('delete', 'redrive') AND seq >= ?1 AND (seq > ?1 OR entry.key > ?2)
       ORDER BY seq, entry.key LIMIT ?3`
     return this.#rows<Deletion>(sql, seq, entry, most)
   }
 
   /** What waits in the journal: events to be stored, and changes of others. */
   waiting(): { events: number; changes: number } {
-    const sql = `SELECT coalesce(sum(accepted), 0) AS events,
-      coalesce(sum(iif(accepted = 0, json_array_length(entries), 0)), 0) AS changes FROM journal`
+    const sql =
+      'SELECT coalesce(sum(accepted), 0) AS events, coalesce(sum(changes), 0) AS changes FROM journal'
     return this.#rows<{ events: number; changes: number }>(sql)[0] ?? { events: 0, changes: 0 }
   }
 
@@ -321,10 +334,17 @@ export class ShardStore {
     return this.#rows(sql, at, JSON.stringify(ids)).length
   }
 
-  /** How many of these events wait in `parked` to be stored for the first time. */
-  countWaiting(ids: string[]): number {
-    const sql = `SELECT count(*) FROM parked WHERE retry_at IS NOT NULL AND payload IS NOT NULL AND event_id IN (SELECT value FROM json_each(?))`
-    return this.#number(sql, JSON.stringify(ids))
+  /**
+   * Takes events that are about to be deleted out of what waits to be stored; their bodies may stay in the journal.
+   * @returns how many of them waited
+   */
+  stopWaiting(states: EventState[]): number {
+    const seqs = [...this.#journalSeqs(states).values()]
+    for (const [seq, { length }] of Map.groupBy(seqs, (each) => each))
+      this.#sql.exec('UPDATE journal SET accepted = accepted - ? WHERE seq = ?', length, seq)
+    const sql = `SELECT count(*) FROM parked
+      WHERE retry_at IS NOT NULL AND payload IS NOT NULL AND event_id IN (SELECT value FROM json_each(?))`
+    return seqs.length + this.#number(sql, JSON.stringify(states.map(({ event_id }) => event_id)))
   }
 
   /** How many events D1 refuses to hold. */
@@ -496,6 +516,20 @@ export class ShardStore {
         `SELECT status, count(*) AS count FROM parked JOIN events USING (event_id) WHERE payload IS NOT NULL GROUP BY status`,
       ),
     }
+  }
+
+  /** The journal row that each event waits in to be stored, of those that wait in one. */
+  #journalSeqs(states: EventState[]): Map<string, number> {
+    const createdAt = new Map(states.map((state) => [state.event_id, state.created_at]))
+    const sql = 'SELECT seq, entries FROM journal WHERE seq IN (SELECT value FROM json_each(?))'
+    const seqs = JSON.stringify([...new Set(createdAt.values())])
+    const found = new Map<string, number>()
+    for (const { seq, entries } of this.#sql.exec<{ seq: number; entries: string }>(sql, seqs)) {
+      // By its entries: part of a row may have been told to D1, and the id may be another event's by now.
+      for (const { op, event_id } of JSON.parse(entries) as JournalEntry[])
+        if (op === 'accept' && createdAt.get(event_id) === seq) found.set(event_id, seq)
+    }
+    return found
   }
 
   #journal(seq: number, accepted: number, entries: JournalEntry[], bodies: string): void {

@@ -87,6 +87,13 @@ export const test = base
     })
   })
 
+/** What `wrangler.jsonc` says, with another worker in it. */
+function wrapped(main: string, vars: Record<string, string>) {
+  const { vars: given, ...config } = unstable_readConfig({ config: 'wrangler.jsonc' })
+  // What wrangler reads, it also takes; its types only say so of what stands in the file.
+  return { config: { ...(config as object), main, vars: { ...given, ...vars } } }
+}
+
 export type Inbox = Awaited<ReturnType<typeof inboxOf>>
 
 async function inboxOf(server: TestHarness) {
