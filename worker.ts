@@ -29,6 +29,7 @@ import { readParameters } from './objects/parameters'
 import { HttpError, unavailable } from './objects/problem'
 import { eventIdOf, readText, requireJson } from './objects/requests'
 import { prune } from './objects/prune'
+import type { Untold } from './objects/shard-store'
 import {
   allShards,
   askByShard,
@@ -99,13 +100,13 @@ async function postEvents(request: InboxRequest, env: Env): Promise<Response> {
 /** GET /inbox: what D1 holds once every shard has written out what it held. */
 async function getInbox(request: InboxRequest, env: Env): Promise<Response> {
   const query = parseInboxQuery(new URL(request.url).searchParams)
-  const unstored = query.readYourWrites ? await flushAll(env) : undefined
+  const untold = query.readYourWrites ? await flushAll(env) : undefined
   const [rows, total] = await Promise.all([readPage(env, query), totalOf(env, query)])
   const data = rows.map((row) => eventToJson(storedEvent(row))).join(',')
   const { limit, offset } = query
   const next_cursor = await nextCursor(env, query, rows)
   return jsonText(
-    `{"data":[${data}],${members({ total, limit, offset, next_cursor, unstored, timestamp: now() })}}`,
+    `{"data":[${data}],${members({ total, limit, offset, next_cursor, ...untold, timestamp: now() })}}`,
   )
 }
 
@@ -142,10 +143,13 @@ async function totalOf(env: Env, { total }: InboxQuery): Promise<number | null |
   return total.counters.reduce((sum, status) => sum + counts[status], 0)
 }
 
-/** @returns how many events D1 has not got of those that were accepted before */
-async function flushAll(env: Env): Promise<number> {
+/** Has every shard write out what it holds now. @returns what D1 has still not been told of it */
+async function flushAll(env: Env): Promise<Untold> {
   const flushed = await Promise.all((await allShards(env)).map((shard) => shard.flush()))
-  return flushed.reduce((sum, { unstored }) => sum + unstored, 0)
+  return {
+    unstored: flushed.reduce((sum, { unstored }) => sum + unstored, 0),
+    stale: flushed.reduce((sum, { stale }) => sum + stale, 0),
+  }
 }
 
 /** GET /inbox/:id: the event as its shard knows it at this moment, 404 when there is none. */

@@ -38,6 +38,7 @@ export interface Page<Row> {
   total: number | null
   next_cursor?: string | null
   unstored?: number
+  stale?: number
 }
 
 export interface DeadLetter {

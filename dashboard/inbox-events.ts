@@ -185,9 +185,10 @@ export class InboxEvents extends LitElement {
 
   #summary(): string {
     if (!this.page) return ''
-    const { data, total, unstored } = this.page
-    const held = unstored ? `; ${count(unstored)} not yet in the database` : ''
-    return `${count(data.length)} shown${total === null || total === undefined ? '' : ` of ${count(total)}`}${held}`
+    const { data, total, unstored, stale } = this.page
+    const missing = unstored ? `; ${count(unstored)} not yet in the database` : ''
+    const behind = stale ? `; ${count(stale)} changes not yet shown` : ''
+    return `${count(data.length)} shown${total === null || total === undefined ? '' : ` of ${count(total)}`}${missing}${behind}`
   }
 
   #renderPage({ data, next_cursor }: Page<InboxEvent>) {

@@ -91,7 +91,7 @@ export class InboxOverview extends LitElement {
     const percent = `${rate(delivered * 100)} %`
     const last = metrics.last_processed_at
     const waiting =
-      metrics.queue_depth > 0
+      metrics.oldest_unstored_seconds > 0
         ? `oldest waits ${rate(metrics.oldest_unstored_seconds)} s`
         : 'everything is in D1'
     return html`

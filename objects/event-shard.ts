@@ -8,7 +8,7 @@ import { log } from './log'
 import type { Recount, ShardMetrics } from './metrics'
 import { Outbox } from './outbox'
 import { backoffMs, MAX_DELAY_MS } from './retry'
-import { addMove, type CountChanges, ShardStore } from './shard-store'
+import { addMove, type CountChanges, ShardStore, type Untold } from './shard-store'
 import { askFormerOwners, type FormerOutcomes, type ShardCounts } from './shards'
 
 export type AcceptOutcome =
@@ -187,9 +187,9 @@ export class EventShard extends DurableObject<Env> {
     return this.#store.recount(this.ctx.id.name ?? this.ctx.id.toString())
   }
 
-  /** Writes out what the journal holds now, for at most FLUSH_TIMEOUT_MS. @returns how many events D1 still has not got */
-  async flush(): Promise<{ unstored: number }> {
-    return { unstored: await this.#outbox.flush(FLUSH_TIMEOUT_MS) }
+  /** Writes out what the journal holds now, for at most FLUSH_TIMEOUT_MS. @returns what D1 has still not been told of it */
+  async flush(): Promise<Untold> {
+    return this.#outbox.flush(FLUSH_TIMEOUT_MS)
   }
 
   /** Called by cron, in case an alarm ever goes missing: arms one if there is work and none is due. */

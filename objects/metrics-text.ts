@@ -106,7 +106,7 @@ export function metricsText(
   group(
     'gauge',
     'oldest_unstored_seconds',
-    'How long D1 has been waiting for the oldest change.',
+    'How long D1 has been waiting for the oldest event, change or deletion.',
     one(all.oldest_unstored_seconds),
   )
   group(

@@ -17,7 +17,7 @@ import { maxRetries, transition } from './lifecycle'
 import { log } from './log'
 import { refusalReason } from './refusal-reason'
 import { backoffMs, fewer, MAX_DELAY_MS, more, waitUntil, withTimeout } from './retry'
-import { addMove, type CountChanges, type ShardStore } from './shard-store'
+import { addMove, type CountChanges, type ShardStore, type Untold } from './shard-store'
 
 /** Under load a drain waits at most so long for more to come in, so that it tells D1 of many commits at once. */
 const MAX_LINGER_MS = 500
@@ -94,16 +94,16 @@ export class Outbox {
     this.#recentCalls = this.#recentCalls * Math.exp(-elapsedMs / MAX_LINGER_MS) + calls
   }
 
-  /** Writes out what the journal holds now, for so long or until D1 fails. @returns how many events D1 still has not got */
-  async flush(milliseconds: number): Promise<number> {
+  /** Writes out what the journal holds now, for so long or until D1 fails. @returns what D1 has still not been told of it */
+  async flush(milliseconds: number): Promise<Untold> {
     const end = this.#store.journalEnd()
     const deadline = Date.now() + milliseconds
     const left = () => waitUntil(deadline, milliseconds)
-    while (this.#store.left(end).commits > 0 && left() > 0) {
+    while (this.#store.commitsLeft(end) > 0 && left() > 0) {
       const worked = await withTimeout(this.#step(), left()).catch(() => false)
       if (!worked) break
     }
-    return this.#store.left(end).events + this.#store.countRefused()
+    return this.#store.untold(end)
   }
 
   /** Works until nothing is due any more, or soon. */

@@ -47,6 +47,14 @@ export interface Parked extends Unfinished {
   reason: string
 }
 
+/** What D1 has yet to be told. */
+export interface Untold {
+  /** Events it has not got. */
+  unstored: number
+  /** Changes and deletions of those it has: it shows an older state of them, or still shows them. */
+  stale: number
+}
+
 export interface DeadLetter {
   event_id: string
   reason: string
@@ -196,11 +204,23 @@ export class ShardStore {
     return this.#number('SELECT coalesce(max(seq), 0) FROM journal')
   }
 
-  /** What is left of the journal up to `end`. */
-  left(end: number): { commits: number; events: number } {
-    const sql =
-      'SELECT count(*) AS commits, coalesce(sum(accepted), 0) AS events FROM journal WHERE seq <= ?'
-    return this.#rows<{ commits: number; events: number }>(sql, end)[0] ?? { commits: 0, events: 0 }
+  /** How many commits are left of the journal up to `end`. */
+  commitsLeft(end: number): number {
+    return this.#number('SELECT count(*) FROM journal WHERE seq <= ?', end)
+  }
+
+  /** What D1 has not been told of the journal up to `end`, and of what it refused. */
+  untold(end: number): Untold {
+    // A row has either bodies or changes: those behind long bodies would have to be looked for through all of them.
+    const [journal] = this.#rows<Untold>(
+      `SELECT coalesce(sum(accepted), 0) AS unstored,
+         coalesce(sum(CASE WHEN octet_length(bodies) = 0 THEN changes END), 0) AS stale
+       FROM journal WHERE seq <= ?`,
+      end,
+    )
+    const unstored = this.#number('SELECT count(*) FROM parked WHERE payload IS NOT NULL')
+    const stale = this.#number('SELECT count(*) FROM parked WHERE payload IS NULL OR deletes > 0')
+    return { unstored: unstored + (journal?.unstored ?? 0), stale: stale + (journal?.stale ?? 0) }
   }
 
   /** Failed attempts to store an event, as the journal counts them: for all that a row carries, until it carries it no more. */
@@ -347,11 +367,6 @@ export class ShardStore {
     return seqs.length + this.#number(sql, JSON.stringify(states.map(({ event_id }) => event_id)))
   }
 
-  /** How many events D1 refuses to hold. */
-  countRefused(): number {
-    return this.#number('SELECT count(*) FROM parked WHERE payload IS NOT NULL')
-  }
-
   /** The body of an event that D1 has not got. */
   heldBody({ event_id, created_at }: EventState): EventBody | null {
     const row = this.#journalRows('WHERE seq = ?', created_at).next().value
@@ -470,7 +485,9 @@ export class ShardStore {
       `SELECT pending, delivered, failed, queue_depth, accepted_total, stored_total, delivered_total, failed_total, started_at, last_processed_at, (
          SELECT min(since) FROM (
            SELECT min(seq) AS since FROM journal UNION ALL
-           SELECT min(events.created_at) FROM parked JOIN events USING (event_id) WHERE retry_at IS NOT NULL)
+           -- Of one that D1 has, since it was changed or deleted.
+           SELECT min(coalesce(CASE WHEN payload IS NULL THEN updated_at ELSE created_at END, deletes))
+           FROM parked LEFT JOIN events USING (event_id) WHERE retry_at IS NOT NULL)
        ) AS oldest_unstored_at FROM counters`,
     )
     if (!counters) throw new Error('the counters are missing')
@@ -511,7 +528,7 @@ export class ShardStore {
         ),
         dead_letters: this.#number('SELECT count(*) FROM dead_letters'),
       },
-      behind: this.left(this.journalEnd()).commits,
+      behind: this.commitsLeft(this.journalEnd()),
       refused: byStatus(
         `SELECT status, count(*) AS count FROM parked JOIN events USING (event_id) WHERE payload IS NOT NULL GROUP BY status`,
       ),
@@ -533,16 +550,20 @@ export class ShardStore {
   }
 
   #journal(seq: number, accepted: number, entries: JournalEntry[], bodies: string): void {
-    const values = [seq, accepted, JSON.stringify(entries), bodies]
+    const changes = bodies === '' ? entries.length : 0
+    const values = [seq, accepted, changes, JSON.stringify(entries), bodies]
     this.#sql.exec(
-      'INSERT INTO journal (seq, accepted, entries, bodies) VALUES (?, ?, ?, ?)',
+      'INSERT INTO journal (seq, accepted, changes, entries, bodies) VALUES (?, ?, ?, ?, ?)',
       ...values,
     )
   }
 
   *#journalRows(clause: string, ...bindings: number[]): Generator<JournalRow> {
     type Row = Omit<JournalRow, 'entries'> & { entries: string }
-    for (const row of this.#sql.exec<Row>(`SELECT * FROM journal ${clause}`, ...bindings)) {
+    for (const row of this.#sql.exec<Row>(
+      `SELECT seq, accepted, attempts, entries, bodies FROM journal ${clause}`,
+      ...bindings,
+    )) {
       yield { ...row, entries: JSON.parse(row.entries) }
     }
   }

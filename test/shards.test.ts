@@ -147,7 +147,7 @@ test('an event accepted anew by another shard takes the place of the deleted one
   expect(await present.accept([event(id, '{"n":2}')], [9, 8])).toMatchObject([
     { outcome: 'accepted' },
   ])
-  expect(await present.flush()).toEqual({ unstored: 0 })
+  expect(await present.flush()).toEqual({ unstored: 0, stale: 0 })
   const stored = [{ payload: '{"n":2}', status: 'pending', retry_count: 0 }]
   expect(await inbox.rows(`event_id = '${id}'`)).toMatchObject(stored)
   await release()

@@ -25,6 +25,7 @@ export interface Body<Data> {
   total: number
   limit: number
   unstored: number
+  stale: number
   code: string
   detail: string
   status: number
