@@ -121,11 +121,8 @@ export class EventShard extends DurableObject<Env> {
 
   /** The event's present state, or null when there is none. */
   async get(eventId: string): Promise<HeldEvent | null> {
-    const state = this.#store.states([eventId]).get(eventId)
-    if (!state) return null
-    const attempts = this.#store.attemptsOf(state)
-    const body = this.#store.heldBody(state)
-    return { ...state, retry_count: state.retry_count + attempts, body }
+    const [state] = this.#store.shown([...this.#store.states([eventId]).values()])
+    return state ? { ...state, body: this.#store.heldBody(state) } : null
   }
 
   /** Marks pending events as delivered. */
@@ -327,7 +324,10 @@ export class EventShard extends DurableObject<Env> {
       this.#store.addDeadLetters(
         failed.map(({ event_id }) => ({ event_id, reason, failed_at: at })),
       )
-      return outcomes
+      const shown = new Map(this.#store.shown(moved).map((event, index) => [moved[index], event]))
+      return outcomes.map((each) =>
+        each.outcome === 'moved' ? { ...each, event: shown.get(each.event) ?? each.event } : each,
+      )
     })
   }
 }

@@ -40,7 +40,7 @@ export interface Deletion {
 export interface EventState {
   event_id: string
   status: EventStatus
-  /** Failed attempts to store it + nacks + manual retries. */
+  /** Failed attempts to store it + nacks + manual retries; but for those that its journal row still counts. */
   retry_count: number
   /** Nacks since it was accepted or last retried. */
   nacks: number
@@ -53,6 +53,14 @@ export interface EventState {
 export interface EventBody {
   payload: string
   metadata: string | null
+}
+
+/**
+ * The state as everybody is shown it. A failed attempt to store a whole journal row is counted once, in the row, and becomes
+ * part of each event's own count when the row goes.
+ */
+export function withAttempts(state: EventState, attempts: number): EventState {
+  return { ...state, retry_count: state.retry_count + attempts }
 }
 
 type UpdatedFields = Pick<
@@ -227,7 +235,7 @@ function insertOf(
   storedAt: number,
   attempts: number,
 ): StoredEvent {
-  const { event_id, status, created_at, retry_count } = state
+  const { event_id, status, created_at, retry_count } = withAttempts(state, attempts)
   const { payload, metadata } = body
   return {
     event_id,
@@ -236,6 +244,6 @@ function insertOf(
     status,
     created_at,
     updated_at: storedAt,
-    retry_count: retry_count + attempts,
+    retry_count,
   }
 }

@@ -12,6 +12,7 @@ import {
   type JournalRow,
   MAX_STEP_EVENTS,
   presentChange,
+  withAttempts,
 } from './journal'
 import { maxRetries, transition } from './lifecycle'
 import { log } from './log'
@@ -217,9 +218,7 @@ export class Outbox {
       const states = [...this.#store.states([...bodiesOf(row).keys()]).values()].filter(
         (state) => state.created_at === row.seq,
       )
-      this.#store.update(
-        states.map((state) => ({ ...state, retry_count: state.retry_count + row.attempts })),
-      )
+      this.#store.update(states.map((state) => withAttempts(state, row.attempts)))
     }
   }
 
@@ -399,7 +398,10 @@ export class Outbox {
   /** Hands unsent dead letters to the queue; the shard's own record stays the truth. */
   async #sendDeadLetters(): Promise<void> {
     const letters = this.#store.unsentDeadLetters(DEAD_LETTERS_A_STEP)
-    const states = this.#store.states(letters.map((letter) => letter.event_id))
+    const held = this.#store.states(letters.map((letter) => letter.event_id))
+    const states = new Map(
+      this.#store.shown([...held.values()]).map((each) => [each.event_id, each]),
+    )
     try {
       const bodies = await this.#bodiesOf([...states.values()])
       const messages = letters.flatMap((letter) => {

@@ -13,6 +13,7 @@ import {
   splitRow,
   type Step,
   type Unfinished,
+  withAttempts,
 } from './journal'
 import {
   emptyHistogram,
@@ -27,6 +28,8 @@ import {
 } from './metrics'
 import { MAX_DELAY_MS } from './retry'
 import { MIGRATIONS } from './shard-tables'
+
+type JournalHead = Pick<JournalRow, 'seq' | 'attempts'>
 
 /** Writes of one run that are told apart before it takes another number. */
 const WRITES_A_RUN = 2 ** 24
@@ -140,6 +143,12 @@ export class ShardStore {
       JSON.stringify(ids),
     )
     return new Map(rows.map((row) => [row.event_id, row]))
+  }
+
+  /** The states as everybody is shown them, in their order: with the attempts that the journal counts so far. */
+  shown(states: EventState[]): EventState[] {
+    const rows = this.#waitingIn(states, 'attempts > 0')
+    return states.map((state) => withAttempts(state, rows.get(state.event_id)?.attempts ?? 0))
   }
 
   /** Inserts new events and the journal row that carries their bodies. @param replaces as in encodeAccepted @returns their `created_at` */
@@ -359,12 +368,12 @@ export class ShardStore {
    * @returns how many of them waited
    */
   stopWaiting(states: EventState[]): number {
-    const seqs = [...this.#journalSeqs(states).values()]
-    for (const [seq, { length }] of Map.groupBy(seqs, (each) => each))
+    const rows = [...this.#waitingIn(states).values()]
+    for (const [seq, { length }] of Map.groupBy(rows, (row) => row.seq))
       this.#sql.exec('UPDATE journal SET accepted = accepted - ? WHERE seq = ?', length, seq)
     const sql = `SELECT count(*) FROM parked
       WHERE retry_at IS NOT NULL AND payload IS NOT NULL AND event_id IN (SELECT value FROM json_each(?))`
-    return seqs.length + this.#number(sql, JSON.stringify(states.map(({ event_id }) => event_id)))
+    return rows.length + this.#number(sql, JSON.stringify(states.map(({ event_id }) => event_id)))
   }
 
   /** The body of an event that D1 has not got. */
@@ -535,16 +544,20 @@ export class ShardStore {
     }
   }
 
-  /** The journal row that each event waits in to be stored, of those that wait in one. */
-  #journalSeqs(states: EventState[]): Map<string, number> {
+  /** The journal rows that events wait in to be stored, by event; of rows that a condition holds for. */
+  #waitingIn(states: EventState[], condition = 'true'): Map<string, JournalHead> {
     const createdAt = new Map(states.map((state) => [state.event_id, state.created_at]))
-    const sql = 'SELECT seq, entries FROM journal WHERE seq IN (SELECT value FROM json_each(?))'
+    const sql = `SELECT seq, attempts, entries FROM journal
+      WHERE seq IN (SELECT value FROM json_each(?)) AND ${condition}`
     const seqs = JSON.stringify([...new Set(createdAt.values())])
-    const found = new Map<string, number>()
-    for (const { seq, entries } of this.#sql.exec<{ seq: number; entries: string }>(sql, seqs)) {
+    const found = new Map<string, JournalHead>()
+    type Row = JournalHead & { entries: string }
+    for (const { seq, attempts, entries } of this.#rows<Row>(sql, seqs)) {
       // By its entries: part of a row may have been told to D1, and the id may be another event's by now.
-      for (const { op, event_id } of JSON.parse(entries) as JournalEntry[])
-        if (op === 'accept' && createdAt.get(event_id) === seq) found.set(event_id, seq)
+      const own: JournalEntry[] = JSON.parse(entries)
+      for (const { op, event_id } of own)
+        if (op === 'accept' && createdAt.get(event_id) === seq)
+          found.set(event_id, { seq, attempts })
     }
     return found
   }
