@@ -5,7 +5,7 @@ import { parseIds, parseNack, parseRedrive } from './objects/commands'
 import { type EventRow, readRows, storedEvent } from './objects/d1-reader'
 import { type DeadLetterMessage, parseDeadLetter } from './objects/dead-letter'
 import { recordDeadLetters } from './objects/dead-letter-log'
-import { type EventStatus, eventToJson, isoTime, type NewEvent } from './objects/event'
+import { eventToJson, isoTime, type NewEvent } from './objects/event'
 import type { MoveOutcome } from './objects/event-shard'
 import { DEFAULT_LIMIT, type InboxQuery, parseInboxQuery } from './objects/inbox-query'
 import { allowedFrom, type Verb } from './objects/lifecycle'
@@ -23,7 +23,7 @@ import {
 import { digestOf, readEvents } from './objects/ingest'
 import { LIMITS } from './objects/limits'
 import { log } from './objects/log'
-import { findDifferences, perMinute, type ShardMetrics, summarise } from './objects/metrics'
+import { perMinute, type ShardMetrics, summarise } from './objects/metrics'
 import { CONTENT_TYPES, metricsText, preferredFormat } from './objects/metrics-text'
 import { readParameters } from './objects/parameters'
 import { HttpError, unavailable } from './objects/problem'
@@ -38,6 +38,7 @@ import {
   type Shard,
   shardName,
 } from './objects/shards'
+import { verifyCounts } from './objects/verify'
 import { version } from './package.json'
 
 const router = Router<InboxRequest, [env: Env, ctx: ExecutionContext], Response>({
@@ -280,22 +281,6 @@ async function getMetrics(request: InboxRequest, env: Env): Promise<Response> {
     ...verification,
   }
   return json({ data, timestamp: now() })
-}
-
-async function verifyCounts(env: Env) {
-  await flushAll(env)
-  const [recounts, rows] = await Promise.all([
-    allShards(env).then((shards) => Promise.all(shards.map((shard) => shard.recount()))),
-    readRows<{ status: EventStatus; count: number }>(
-      env.DB,
-      'SELECT status, count(*) AS count FROM events GROUP BY status',
-      [],
-    ),
-  ])
-  return findDifferences(
-    recounts,
-    Object.fromEntries(rows.map(({ status, count }) => [status, count])),
-  )
 }
 
 async function totals(env: Env) {

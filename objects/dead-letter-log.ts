@@ -1,5 +1,7 @@
+import { D1_TIMEOUT_MS } from './d1-writer'
 import type { DeadLetterMessage } from './dead-letter'
 import { log } from './log'
+import { withTimeout } from './retry'
 import { shardNamed } from './shards'
 
 const RECORD = `
@@ -40,10 +42,7 @@ export async function recordDeadLetters(env: Env, letters: DeadLetterMessage[]):
     const standing = await shardNamed(env, shard).recorded(failures)
     withdrawn.push(...own.filter((_, index) => !standing[index]))
   }
-  if (withdrawn.length > 0) {
-    const keys = withdrawn.map(({ event_id, failed_at }) => [event_id, failed_at])
-    await env.DB.prepare(WITHDRAW).bind(JSON.stringify(keys)).run()
-  }
+  if (withdrawn.length > 0) await withdraw(env, withdrawn)
   for (const { event_id, shard, reason, retry_count, correlation_id, failed_at } of letters) {
     log('error', 'event failed', {
       correlation_id,
@@ -54,4 +53,13 @@ export async function recordDeadLetters(env: Env, letters: DeadLetterMessage[]):
       failed_at,
     })
   }
+}
+
+/** Takes letters that do not stand any more out of D1; never the letter of another failure of the same event. */
+export async function withdraw(
+  env: Env,
+  letters: Pick<DeadLetterMessage, 'event_id' | 'failed_at'>[],
+): Promise<void> {
+  const keys = letters.map(({ event_id, failed_at }) => [event_id, failed_at])
+  await withTimeout(env.DB.prepare(WITHDRAW).bind(JSON.stringify(keys)).run(), D1_TIMEOUT_MS)
 }

@@ -5,11 +5,22 @@ import { bodyLength, cutIntoRows, type EventBody, type EventState } from './jour
 import { maxRetries, transition, type Verb } from './lifecycle'
 import { LIMITS } from './limits'
 import { log } from './log'
-import type { Recount, ShardMetrics } from './metrics'
+import type { ShardMetrics } from './metrics'
 import { Outbox } from './outbox'
 import { backoffMs, MAX_DELAY_MS } from './retry'
+import {
+  type CountStep,
+  countPeriods,
+  type HeldLetter,
+  heldLetters,
+  lettersD1MayHave,
+  type Recount,
+  recountRows,
+  untoldPeriods,
+} from './shard-recount'
 import { addMove, type CountChanges, ShardStore, type Untold } from './shard-store'
 import { askFormerOwners, type FormerOutcomes, type ShardCounts } from './shards'
+import type { Instant } from './verification'
 
 export type AcceptOutcome =
   | KnownOutcome
@@ -163,7 +174,7 @@ export class EventShard extends DurableObject<Env> {
       const changes: CountChanges = { queue_depth: -this.#store.stopWaiting(found) }
       for (const { status } of found) changes[status] = (changes[status] ?? 0) - 1
       this.#store.delete(gone)
-      this.#store.note('delete', gone)
+      this.#store.note('delete', found)
       this.#store.count(changes)
       return gone
     })
@@ -181,10 +192,39 @@ export class EventShard extends DurableObject<Env> {
 
   /** The counters beside what the rows come to. Reads every row. */
   async recount(): Promise<Recount> {
-    return this.#store.recount(this.ctx.id.name ?? this.ctx.id.toString())
+    return recountRows(this.ctx.storage.sql, this.ctx.id.name ?? this.ctx.id.toString())
   }
 
-  /** Writes out what the journal holds now, for at most FLUSH_TIMEOUT_MS. @returns what D1 has still not been told of it */
+  /** Counts the next events by period of their `created_at`. @param hours from when on a period is an hour */
+  async countPeriods(hours: number, after: string): Promise<CountStep> {
+    return countPeriods(this.ctx.storage.sql, hours, after)
+  }
+
+  /** What D1 has not been told of at this instant, by period. */
+  async untold(hours: number): Promise<Instant> {
+    const { accepted_total: accepted } = this.#store.metrics()
+    const untold = untoldPeriods(this.ctx.storage.sql, hours)
+    return { clock: this.#store.tick(), accepted, ...untold }
+  }
+
+  /** The next dead letters, in the order of their events' ids. */
+  async letters(after: string): Promise<HeldLetter[]> {
+    return heldLetters(this.ctx.storage.sql, after)
+  }
+
+  /** Which of these letters are in D1 rightly, or because it has not been told otherwise yet. */
+  async lettersD1MayHave(letters: RecordedLetter[]): Promise<RecordedLetter[]> {
+    return lettersD1MayHave(this.ctx.storage.sql, letters)
+  }
+
+  /** Has dead letters sent again that D1 has lost. @returns how many of them still stand */
+  async resend(letters: RecordedLetter[]): Promise<number> {
+    const resent = this.#store.resend(letters)
+    if (resent > 0) await this.#ensureAlarm()
+    return resent
+  }
+
+  /** Writes out what the journal holds now, for at most FLUSH_TIMEOUT_MS. @returns what D1 was not told of it */
   async flush(): Promise<Untold> {
     return this.#outbox.flush(FLUSH_TIMEOUT_MS)
   }
@@ -192,11 +232,7 @@ export class EventShard extends DurableObject<Env> {
   /** Called by cron, in case an alarm ever goes missing: arms one if there is work and none is due. */
   async poke(): Promise<void> {
     this.#store.resendUnrecorded(Date.now() - RESEND_AFTER_MS)
-    const wait = this.#outbox.untilNextWork()
-    const alarm = await this.ctx.storage.getAlarm()
-    const isMissing = alarm === null || alarm < Date.now() - OVERDUE_MS
-    if (wait !== null && (isMissing || isTooFarAhead(alarm)))
-      await this.ctx.storage.setAlarm(Date.now() + Math.max(1, wait))
+    await this.#ensureAlarm()
   }
 
   /** Does what is due. Records every failure and never throws: the runtime gives up on a handler that threw six times. */
@@ -219,6 +255,15 @@ export class EventShard extends DurableObject<Env> {
     this.#armedFor = this.#store.hasJournal() ? next : null
     // Last of all.
     if (next !== null) await this.ctx.storage.setAlarm(next)
+  }
+
+  async #ensureAlarm(): Promise<void> {
+    const wait = this.#outbox.untilNextWork()
+    if (wait === null) return
+    const due = Date.now() + Math.max(1, wait)
+    const alarm = await this.ctx.storage.getAlarm()
+    const isOverdue = alarm !== null && alarm < Date.now() - OVERDUE_MS
+    if (alarm === null || alarm > due || isOverdue) await this.ctx.storage.setAlarm(due)
   }
 
   #openGroup(counts: ShardCounts | undefined): Group {
@@ -314,7 +359,7 @@ export class EventShard extends DurableObject<Env> {
       if (moved.length === 0) return outcomes
       this.#store.update(moved)
       const movedIds = moved.map((event) => event.event_id)
-      this.#store.note(verb === 'retry' ? 'redrive' : 'change', movedIds)
+      this.#store.note(verb === 'retry' ? 'redrive' : 'change', moved)
       if (verb === 'retry') {
         this.#store.deleteDeadLetters(movedIds)
         changes.queue_depth = this.#store.resumeParked(movedIds, Date.now())

@@ -8,7 +8,9 @@ import type { EventStatus, NewEvent, StoredEvent } from './event'
 /** `accept`: the event was new, and this is its body; after `delete` in the same row when another shard may have had it before. `change`: its state moved. `redrive`: it also is no dead letter any more. */
 export type JournalEntry =
   | { op: 'accept'; event_id: string; payload: number; metadata: number | null }
-  | { op: 'change' | 'redrive' | 'delete'; event_id: string }
+  | { op: 'change' | 'redrive'; event_id: string }
+  /** Without `created_at`: an older version noted it, or another shard has had the event. */
+  | { op: 'delete'; event_id: string; created_at?: number }
 
 export interface JournalRow {
   /** The shard's clock at the commit; it is also `created_at` of the events the row accepted. */
@@ -56,8 +58,8 @@ export interface EventBody {
 }
 
 /**
- * The state as everybody is shown it. A failed attempt to store a whole journal row is counted once, in the row, and becomes
- * part of each event's own count when the row goes.
+ * The state as everybody is shown it. A failed attempt to store a whole journal row is counted once, in the row, and
+ * becomes part of each event's own count when the row goes.
  */
 export function withAttempts(state: EventState, attempts: number): EventState {
   return { ...state, retry_count: state.retry_count + attempts }

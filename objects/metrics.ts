@@ -1,4 +1,4 @@
-import { type EventStatus, isoTime, STATUSES } from './event'
+import { isoTime } from './event'
 
 /** What one minute of a shard saw. `minute` is minutes since 1970. */
 export interface MinuteCounts {
@@ -118,41 +118,4 @@ function processingRate(shards: ShardMetrics[], now: number): number {
     .flatMap((shard) => shard.minutes)
     .filter(({ minute }) => minute >= from && minute <= to)
   return counted.reduce((sum, { stored }) => sum + stored, 0) / Math.max(1, full)
-}
-
-/** A shard's counters beside what its rows come to. */
-export interface Recount {
-  shard: string
-  counters: Counts
-  rows: Counts
-  /** Commits that D1 has not been told of yet. */
-  behind: number
-  /** Events whose body D1 refused, by status: D1 cannot show them. */
-  refused: Partial<Record<EventStatus, number>>
-}
-
-export type Counts = Record<EventStatus | 'queue_depth' | 'dead_letters', number>
-
-/** Where counters and rows do not agree, and, unless D1 is still behind, where D1 does not. */
-export function findDifferences(shards: Recount[], d1: Partial<Record<EventStatus, number>>) {
-  const inShards = shards.flatMap(({ shard, counters, rows }) => {
-    const names = Object.keys(rows) as (keyof Counts)[]
-    return names.map((what) => ({
-      where: shard,
-      what,
-      expected: rows[what],
-      found: counters[what],
-    }))
-  })
-  const inD1 = STATUSES.map((what) => {
-    const expected = shards.reduce(
-      (sum, { rows, refused }) => sum + rows[what] - (refused[what] ?? 0),
-      0,
-    )
-    return { where: 'D1', what, expected, found: d1[what] ?? 0 }
-  })
-  const behind = shards.reduce((sum, shard) => sum + shard.behind, 0)
-  const all = behind > 0 ? inShards : [...inShards, ...inD1]
-  const differences = all.filter(({ expected, found }): boolean => expected !== found)
-  return { verified: differences.length === 0, behind, differences }
 }

@@ -95,7 +95,7 @@ export class Outbox {
     this.#recentCalls = this.#recentCalls * Math.exp(-elapsedMs / MAX_LINGER_MS) + calls
   }
 
-  /** Writes out what the journal holds now, for so long or until D1 fails. @returns what D1 has still not been told of it */
+  /** Writes out what the journal holds now, for so long or until D1 fails. @returns what D1 was not told of it */
   async flush(milliseconds: number): Promise<Untold> {
     const end = this.#store.journalEnd()
     const deadline = Date.now() + milliseconds

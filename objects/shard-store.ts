@@ -1,3 +1,4 @@
+import type { RecordedLetter } from './dead-letter'
 import type { EventStatus, NewEvent } from './event'
 import {
   bodiesOf,
@@ -23,7 +24,6 @@ import {
   type MinuteCounts,
   MINUTES_KEPT,
   observe,
-  type Recount,
   type ShardMetrics,
 } from './metrics'
 import { MAX_DELAY_MS } from './retry'
@@ -196,13 +196,12 @@ export class ShardStore {
   // The journal
 
   /** Journals that D1 must be told of these events; their present state is read when it is told. */
-  note(op: 'change' | 'redrive' | 'delete', ids: string[]): void {
-    this.#journal(
-      this.tick(),
-      0,
-      ids.map((event_id) => ({ op, event_id })),
-      '',
-    )
+  note(op: 'change' | 'redrive' | 'delete', states: EventState[]): void {
+    const entries = states.map(({ event_id, created_at }): JournalEntry => {
+      // Of one that is deleted nothing else is left to say when it was accepted.
+      return op === 'delete' ? { op, event_id, created_at } : { op, event_id }
+    })
+    this.#journal(this.tick(), 0, entries, '')
   }
 
   hasJournal(): boolean {
@@ -230,13 +229,6 @@ export class ShardStore {
     const unstored = this.#number('SELECT count(*) FROM parked WHERE payload IS NOT NULL')
     const stale = this.#number('SELECT count(*) FROM parked WHERE payload IS NULL OR deletes > 0')
     return { unstored: unstored + (journal?.unstored ?? 0), stale: stale + (journal?.stale ?? 0) }
-  }
-
-  /** Failed attempts to store an event, as the journal counts them: for all that a row carries, until it carries it no more. */
-  attemptsOf({ event_id, created_at }: EventState): number {
-    const sql = `SELECT attempts FROM journal, json_each(entries) AS entry
-      WHERE seq = ? AND entry.value ->> 'op' = 'accept' AND entry.value ->> 'event_id' = ?`
-    return this.#rows<{ attempts: number }>(sql, created_at, event_id)[0]?.attempts ?? 0
   }
 
   /** The oldest journal rows, as many as one write to D1 may carry; with a lower `most` perhaps only a part of the oldest one. */
@@ -434,6 +426,14 @@ export class ShardStore {
     return this.#rows(sql, eventId, failedAt).length > 0
   }
 
+  /** Has letters sent again that D1 has lost, if they still stand. @returns how many do */
+  resend(letters: RecordedLetter[]): number {
+    const sql = `UPDATE dead_letters SET recorded = 0, sent_at = NULL
+      WHERE recorded = 1 AND (event_id, failed_at) IN
+        (SELECT value ->> 'event_id', value ->> 'failed_at' FROM json_each(?)) RETURNING 1`
+    return this.#rows(sql, JSON.stringify(letters)).length
+  }
+
   /** Has those sent again that the queue took before `sentBefore` and D1 never got. */
   resendUnrecorded(sentBefore: number): void {
     this.#sql.exec(
@@ -516,32 +516,6 @@ export class ShardStore {
   #latency(): Histogram {
     const [row] = this.#rows<{ latency: string | null }>('SELECT latency FROM counters')
     return row?.latency ? JSON.parse(row.latency) : emptyHistogram()
-  }
-
-  /** Counts the rows themselves: reads every one of them. */
-  recount(shard: string): Recount {
-    const byStatus = (sql: string) => {
-      const counts = { pending: 0, delivered: 0, failed: 0 }
-      for (const { status, count } of this.#rows<{ status: EventStatus; count: number }>(sql))
-        counts[status] = count
-      return counts
-    }
-    const { pending, delivered, failed, queue_depth } = this.metrics()
-    return {
-      shard,
-      counters: { pending, delivered, failed, queue_depth, dead_letters: failed },
-      rows: {
-        ...byStatus('SELECT status, count(*) AS count FROM events GROUP BY status'),
-        queue_depth: this.#number(
-          `SELECT (SELECT coalesce(sum(accepted), 0) FROM journal) + (SELECT count(*) FROM parked WHERE retry_at IS NOT NULL AND payload IS NOT NULL)`,
-        ),
-        dead_letters: this.#number('SELECT count(*) FROM dead_letters'),
-      },
-      behind: this.commitsLeft(this.journalEnd()),
-      refused: byStatus(
-        `SELECT status, count(*) AS count FROM parked JOIN events USING (event_id) WHERE payload IS NOT NULL GROUP BY status`,
-      ),
-    }
   }
 
   /** The journal rows that events wait in to be stored, by event; of rows that a condition holds for. */

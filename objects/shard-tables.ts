@@ -81,7 +81,8 @@ export const MIGRATIONS = [
    INSERT INTO shard_counts SELECT 8 FROM counters WHERE accepted_total > 0;
    UPDATE parked SET deletes = coalesce((SELECT created_at FROM events WHERE events.event_id = parked.event_id), (SELECT clock + 1 FROM counters)) WHERE deletes = 1;
    UPDATE parked SET clears = (SELECT clock + 1 FROM counters) WHERE clears = 1 AND event_id NOT IN (SELECT event_id FROM dead_letters)`,
-  `ALTER TABLE journal ADD COLUMN changes INTEGER NOT NULL DEFAULT 0; -- how many entries of a row without bodies D1 has yet to be told of
+  // Entries of a row without bodies.
+  `ALTER TABLE journal ADD COLUMN changes INTEGER NOT NULL DEFAULT 0;
    UPDATE journal SET changes = json_array_length(entries) WHERE accepted = 0;
    CREATE INDEX parked_changes ON parked (event_id) WHERE payload IS NULL OR deletes > 0`,
 ]

@@ -20,13 +20,20 @@ test('removes events delivered more than RETENTION_DAYS ago from shard and D1, m
     const insert = `INSERT INTO events (event_id, correlation_id, status, created_at, updated_at) SELECT value, 'c', '${status}', ?2, ?3 FROM json_each(?1)`
     await inbox.shardRows(0, insert, ids, created, updated)
     await inbox.shardRows(0, `UPDATE counters SET ${status} = ${status} + ?`, count)
-    if (status === 'failed')
+    if (status === 'failed') {
       await inbox.shardRows(
         0,
         "INSERT INTO dead_letters (event_id, reason, failed_at, sent_at, recorded) SELECT value, 'r', ?2, ?2, 1 FROM json_each(?1)",
         ids,
         updated,
       )
+      await inbox.db
+        .prepare(
+          "INSERT INTO dead_letters SELECT value, 'shard-0', 'r', 3, 'c', ?2 FROM json_each(?1)",
+        )
+        .bind(ids, new Date(updated).toISOString())
+        .run()
+    }
     const copy = `INSERT INTO events (event_id, payload, status, created_at, updated_at) SELECT value, '{}', '${status}', ?2, ?3 FROM json_each(?1)`
     await inbox.db
       .prepare(copy)

@@ -31,7 +31,7 @@ test('is the same wherever it is shown, while D1 is away and when it is back', a
     await move('retry', 'retried')
     atFailure = await fail('failed')
   })
-  await inbox.drained()
+  await inbox.restartShards()
   await inbox.expectVerified()
   const rows = await inbox.rows()
   expect(rows).toHaveLength(3)

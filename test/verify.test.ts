@@ -1,25 +1,24 @@
 import { expect } from 'vitest'
-import { SHARDS, test } from './world'
+import { addPast, DAY_MS, shardOf } from './past'
+import { test, type Verification } from './world'
 
 test('finds a counter and a row that were changed by hand, and names them', async ({ inbox }) => {
-  const verify = async () =>
-    (await inbox.get<{ verified: boolean; differences: unknown[] }>('/metrics?verify=1')).body.data
-  for (const id of ['v1', 'v2', 'v3']) await inbox.postId(id)
+  const verify = async () => (await inbox.get<Verification>('/metrics?verify=1')).body.data
+  const created = Date.now() - 7 * DAY_MS
+  await addPast(inbox, ['v1', 'v2', 'v3'], 'pending', created)
   expect(await verify()).toMatchObject({ total: 3, verified: true, differences: [] })
 
-  const holders = []
-  for (let shard = 0; shard < SHARDS; shard++) {
-    if ((await inbox.shardRows(shard, "SELECT 1 FROM events WHERE event_id = 'v1'")).length > 0)
-      holders.push(shard)
-  }
-  const where = `shard-${holders[0]}`
-  await inbox.shardRows(holders[0] ?? 0, 'UPDATE counters SET delivered = delivered + 5')
+  const shard = shardOf('v1')
+  await inbox.shardRows(shard, 'UPDATE counters SET delivered = delivered + 5')
   await inbox.db.exec("DELETE FROM events WHERE event_id = 'v2'")
+  const period = new Date(created).toISOString().slice(0, 'yyyy-mm-dd'.length)
   expect(await verify()).toMatchObject({
     verified: false,
+    behind: [],
+    moving: [],
     differences: [
-      { where, what: 'delivered', expected: 0, found: 5 },
-      { where: 'D1', what: 'pending', expected: 3, found: 2 },
+      { where: `shard-${shard}`, what: 'delivered', expected: 0, found: 5 },
+      { where: 'D1', what: 'pending', expected: 3, found: 2, period },
     ],
   })
   expect((await inbox.get('/metrics?verify=2')).status).toBe(400)

@@ -1,0 +1,205 @@
+import { readRows } from './d1-reader'
+import type { DeadLetterMessage, RecordedLetter } from './dead-letter'
+import { withdraw } from './dead-letter-log'
+import { type EventStatus, isoTime } from './event'
+import { allShards, type Shard, shardName } from './shards'
+import { type CountStep, type HeldLetter, LETTERS_A_STEP } from './shard-recount'
+import {
+  addCounts,
+  type Difference,
+  hoursFrom,
+  judge,
+  type PeriodCounts,
+  rangesOf,
+  type ShardCount,
+  type StatusCounts,
+  type Verdict,
+} from './verification'
+
+/** Holds each shard's counters against its rows, and D1 against both. Reads everything there is, in bounded steps. */
+
+/** What moved while it was looked at is looked at again, so often and within this time. */
+const MAX_ROUNDS = 3
+const MAX_MS = 10_000
+/** D1 counts so many events in well under a second. */
+const EVENTS_A_QUERY = 200_000
+/** The queue's consumer writes a late letter down before it takes it out again, and is done by then. */
+const LATE_LETTER_MS = 2_000
+
+export interface Verification {
+  /** Whether all that was compared agrees. */
+  verified: boolean
+  differences: Difference[]
+  /** What was not compared because D1 has not been told of all of it: periods, and `dead_letters`. */
+  behind: string[]
+  /** What was not compared because it moved meanwhile. */
+  moving: string[]
+  /** Dead letters that D1 had lost, and that are on their way to it again. */
+  resent_dead_letters: number
+}
+
+const COUNT = `
+  SELECT substr(created_at, 1, iif(created_at < ?1, 10, 13)) AS period, status, count(*) AS count
+  FROM events WHERE status IN ('pending', 'delivered', 'failed') AND created_at >= ?2 AND created_at < ?3 GROUP BY 1, 2`
+
+const LETTERS = `
+  SELECT event_id, shard, failed_at FROM dead_letters
+  WHERE event_id > ?1 AND event_id <= ?2 ORDER BY event_id LIMIT ?3`
+
+const SAME_LETTERS = `
+  SELECT event_id, shard, failed_at FROM dead_letters
+  WHERE (event_id, failed_at) IN (SELECT value ->> 'event_id', value ->> 'failed_at' FROM json_each(?))`
+
+/** @throws HttpError 503 when D1 does not answer */
+export async function verifyCounts(env: Env): Promise<Verification> {
+  const deadline = Date.now() + MAX_MS
+  const shards = await allShards(env)
+  const recounts = await Promise.all(shards.map((shard) => shard.recount()))
+  const differences: Difference[] = recounts.flatMap(({ shard, counters, rows }) =>
+    (Object.keys(rows) as (keyof typeof rows)[])
+      .map((what) => ({ where: shard, what, expected: rows[what], found: counters[what] }))
+      .filter(({ expected, found }) => expected !== found),
+  )
+  const verdicts = await compareEvents(env, shards, deadline)
+  const left = (why: Verdict) =>
+    [...verdicts].filter(([, verdict]) => verdict === why).map(([period]) => period)
+  differences.push(
+    ...[...verdicts.values()].filter((verdict) => typeof verdict !== 'string').flat(),
+  )
+  const letters = await compareLetters(env, shards, deadline)
+  differences.push(...letters.differences)
+  return {
+    verified: differences.length === 0,
+    differences,
+    behind: [...left('behind'), ...(letters.left === 'behind' ? ['dead_letters'] : [])],
+    moving: [...left('moving'), ...(letters.left === 'moving' ? ['dead_letters'] : [])],
+    resent_dead_letters: letters.resent,
+  }
+}
+
+/** Looks again at what moved; the last look at a round's shards is the first one of the next round. */
+async function compareEvents(env: Env, shards: Shard[], deadline: number) {
+  const hours = hoursFrom(Date.now())
+  const verdicts = new Map<string, Verdict>()
+  let before = await countShards(shards, hours)
+  let since = ''
+  for (let round = 1; ; round++) {
+    const d1 = await countD1(env, before, hours, since)
+    const after = await countShards(shards, hours)
+    for (const [period, verdict] of judge(before, d1, after, hours, since))
+      if (typeof (verdicts.get(period) ?? '') === 'string') verdicts.set(period, verdict)
+    const open = [...verdicts].filter(([, verdict]) => typeof verdict === 'string')
+    if (open.length === 0 || round === MAX_ROUNDS || Date.now() > deadline) return verdicts
+    since = open.map(([period]) => period).toSorted()[0] ?? ''
+    before = after
+  }
+}
+
+function countShards(shards: Shard[], hours: number): Promise<ShardCount[]> {
+  const count = async (shard: Shard): Promise<ShardCount> => {
+    await shard.flush()
+    const begun = await shard.untold(hours)
+    const counts = new Map<string, PeriodCounts>()
+    for (let after: string | null = ''; after !== null;) {
+      const step: CountStep = await shard.countPeriods(hours, after)
+      addCounts(counts, step.counts)
+      after = step.next
+    }
+    return { begun, counts, ended: await shard.untold(hours) }
+  }
+  return Promise.all(shards.map(count))
+}
+
+/** What D1 has of each period from `since` on. */
+async function countD1(env: Env, shards: ShardCount[], hours: number, since: string) {
+  const found = new Map<string, StatusCounts>()
+  const counts = shards.map((shard) => shard.counts)
+  for (const { from, to } of rangesOf(counts, EVENTS_A_QUERY, since)) {
+    type Row = { period: string; status: EventStatus; count: number }
+    const rows = await readRows<Row>(env.DB, COUNT, [isoTime(hours), from, to])
+    for (const { period, status, count } of rows) {
+      const sum = found.get(period) ?? { pending: 0, delivered: 0, failed: 0 }
+      sum[status] += count
+      found.set(period, sum)
+    }
+  }
+  return found
+}
+
+/** A letter as D1 has it. */
+type Letter = Pick<DeadLetterMessage, 'event_id' | 'shard' | 'failed_at'>
+
+/** Compares letter by letter: those that a shard knows to be in D1 must be there, and no others. */
+async function compareLetters(env: Env, shards: Shard[], deadline: number) {
+  let [standing, resent] = [0, 0]
+  let left: 'behind' | 'moving' | undefined
+  const strays: Letter[] = []
+  for (let after = ''; after < LAST;) {
+    const pages: HeldLetter[][] = await Promise.all(shards.map((shard) => shard.letters(after)))
+    const end = endOf(pages, LAST)
+    const rows = await readRows<Letter>(env.DB, LETTERS, [after, end, LETTERS_A_STEP])
+    after = endOf([rows], end)
+    const inD1 = new Set(rows.map(keyOf))
+    const held = pages.map((page) => page.filter(({ event_id }) => event_id <= after))
+    for (const [index, letters] of held.entries()) {
+      const recorded = letters.filter((letter) => letter.recorded)
+      if (recorded.length < letters.length) left = 'behind'
+      standing += recorded.length
+      const lost = recorded.filter((letter) => !inD1.has(heldKeyOf(letter)))
+      // Only those that still stand: D1 was told of the others meanwhile.
+      if (lost.length > 0) resent += (await shards[index]?.resend(lost)) ?? 0
+    }
+    const known = new Set(held.flat().map(heldKeyOf))
+    strays.push(...rows.filter((row) => row.event_id <= after && !known.has(keyOf(row))))
+    if (strays.length > LETTERS_A_STEP) break
+    if (after < LAST && Date.now() > deadline) {
+      left = 'moving'
+      break
+    }
+  }
+  const { removed, unclear } = await removeStrays(env, shards, strays.slice(0, LETTERS_A_STEP))
+  const differences: Difference[] = [
+    { where: 'D1', what: 'dead_letters', expected: standing, found: standing - resent },
+    { where: 'D1', what: 'stray_dead_letters', expected: 0, found: removed },
+  ]
+  return {
+    resent,
+    left: unclear > 0 ? 'behind' : left,
+    differences: differences.filter(({ expected, found }) => expected !== found),
+  }
+}
+
+/** Behind every id. */
+const LAST = '~'
+
+/** Up to where these pages have everything. */
+function endOf(pages: { event_id: string }[][], most: string): string {
+  const ends = pages.flatMap((page) => (page.length < LETTERS_A_STEP ? [] : page.slice(-1)))
+  return [most, ...ends.map(({ event_id }) => event_id)].toSorted()[0] ?? most
+}
+
+const keyOf = ({ event_id, failed_at }: Letter) => `${event_id} ${failed_at}`
+const heldKeyOf = ({ event_id, failed_at }: RecordedLetter) => `${event_id} ${isoTime(failed_at)}`
+
+/**
+ * Takes letters that no shard has out of D1, as the queue's consumer does with those that come late: a failure that
+ * does not stand never will again.
+ */
+async function removeStrays(env: Env, shards: Shard[], strays: Letter[]) {
+  if (strays.length === 0) return { removed: 0, unclear: 0 }
+  await scheduler.wait(LATE_LETTER_MS)
+  const possible = await Promise.all(
+    shards.map(async (shard, index) => {
+      const own = strays.filter((letter) => letter.shard === shardName(index))
+      await shard.flush()
+      return shard.lettersD1MayHave(
+        own.map(({ event_id, failed_at }) => ({ event_id, failed_at: Date.parse(failed_at) })),
+      )
+    }),
+  )
+  const excused = new Set(possible.flat().map(heldKeyOf))
+  const others = strays.filter((letter) => !excused.has(keyOf(letter)))
+  const still = await readRows<Letter>(env.DB, SAME_LETTERS, [JSON.stringify(others)])
+  if (still.length > 0) await withdraw(env, still)
+  return { removed: still.length, unclear: excused.size }
+}
