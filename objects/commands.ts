@@ -18,7 +18,12 @@ export function parseNack(text: string): string | null {
   if (error == null) return null
   if (typeof error !== 'string')
     throw invalid([{ pointer: '#/error', detail: 'must be a string that says what went wrong' }])
-  return error.slice(0, LIMITS.NACK_REASON_LENGTH).toWellFormed()
+  return cutReason(error)
+}
+
+/** A reason as dead letters keep it; one to redrive by is cut in the same way, so that it is found. */
+export function cutReason(reason: string): string {
+  return reason.slice(0, LIMITS.REASON_LENGTH).toWellFormed()
 }
 
 /** `{"event_ids": [...]}`, `{"reason": "…"}` or `{"all": true}`. */
@@ -31,7 +36,7 @@ export function parseRedrive(text: string): Redrive {
   }
   if ('event_ids' in body) return { event_ids: eventIds(body) }
   if (body.all === true) return { reason: null }
-  if (typeof body.reason === 'string') return { reason: body.reason }
+  if (typeof body.reason === 'string') return { reason: cutReason(body.reason) }
   throw invalid([
     'all' in body
       ? { pointer: '#/all', detail: 'must be true' }
