@@ -19,7 +19,7 @@ import {
   untoldPeriods,
 } from './shard-recount'
 import { addMove, type CountChanges, ShardStore, type Untold } from './shard-store'
-import { askFormerOwners, type FormerOutcomes, type ShardCounts } from './shards'
+import { askFormerCounts, askFormerOwners, type FormerOutcomes, type ShardCounts } from './shards'
 import type { Instant } from './verification'
 
 export type AcceptOutcome =
@@ -112,7 +112,14 @@ export class EventShard extends DurableObject<Env> {
 
   /** Notes a SHARD_COUNT. @returns every one there was, largest first; asked of the first shard, which is told of all. */
   async noteShardCount(count: number): Promise<number[]> {
-    this.#raise(count)
+    // One that is new itself may be the first shard of an older inbox.
+    const former = this.#shardCount === 0 ? await askFormerCounts(this.env, count) : []
+    for (const each of [...former.toSorted((a, b) => a - b), count]) this.#raise(each)
+    return this.#store.shardCounts()
+  }
+
+  /** Every SHARD_COUNT this shard was told of, largest first. */
+  async shardCounts(): Promise<number[]> {
     return this.#store.shardCounts()
   }
 

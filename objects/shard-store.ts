@@ -85,11 +85,11 @@ export class ShardStore {
     this.#sql = storage.sql
     this.#sql.exec('CREATE TABLE IF NOT EXISTS migrations (version INTEGER PRIMARY KEY NOT NULL)')
     const done = this.#number('SELECT count(*) FROM migrations')
-    for (const [version, statements] of MIGRATIONS.entries()) {
-      if (version < done) continue
+    if (done < MIGRATIONS.length) {
       storage.transactionSync(() => {
-        this.#sql.exec(statements)
-        this.#sql.exec('INSERT INTO migrations (version) VALUES (?)', version)
+        for (const statements of MIGRATIONS.slice(done)) this.#sql.exec(statements)
+        for (let version = done; version < MIGRATIONS.length; version++)
+          this.#sql.exec('INSERT INTO migrations (version) VALUES (?)', version)
       })
     }
     this.#clock = this.#number('SELECT clock FROM counters')

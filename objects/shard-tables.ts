@@ -1,4 +1,7 @@
-/** The shard's tables. Append only: a shard runs the entries it has not run yet. */
+/**
+ * The shard's tables. Append only: a shard runs the entries it has not run yet, all in one transaction, and only then notes them in
+ * `migrations`: while they run, that table has those of earlier starts alone.
+ */
 export const MIGRATIONS = [
   `CREATE TABLE events (
      event_id TEXT PRIMARY KEY NOT NULL,
@@ -76,9 +79,9 @@ export const MIGRATIONS = [
    DROP TABLE minutes;
    -- One for each start of the shard that writes to D1.
    ALTER TABLE counters ADD COLUMN run INTEGER NOT NULL DEFAULT 0`,
-  // Each SHARD_COUNT there was, as far as this shard was told. Before they were kept it was 8.
+  // Each SHARD_COUNT there was, as far as this shard was told. Before they were kept it was 8, whether or not this shard ever accepted anything.
   `CREATE TABLE shard_counts (count INTEGER PRIMARY KEY NOT NULL);
-   INSERT INTO shard_counts SELECT 8 FROM counters WHERE accepted_total > 0;
+   INSERT INTO shard_counts SELECT 8 WHERE EXISTS (SELECT 1 FROM migrations);
    UPDATE parked SET deletes = coalesce((SELECT created_at FROM events WHERE events.event_id = parked.event_id), (SELECT clock + 1 FROM counters)) WHERE deletes = 1;
    UPDATE parked SET clears = (SELECT clock + 1 FROM counters) WHERE clears = 1 AND event_id NOT IN (SELECT event_id FROM dead_letters)`,
   // Entries of a row without bodies.

@@ -167,6 +167,26 @@ async function askShardCounts(env: Env): Promise<ShardCounts> {
   return counts
 }
 
+/** Before the first shard kept the counts, there were so many shards. */
+const SHARDS_BEFORE_COUNTS = 8
+
+/** What the other shards know of earlier counts: asked once in the life of an inbox, by its first shard. */
+export async function askFormerCounts(env: Env, count: number): Promise<number[]> {
+  const others = shardsUpTo(env, Math.min(count, SHARDS_BEFORE_COUNTS)).slice(1)
+  const asked = others.map((shard) => withTimeout(shard.shardCounts(), ANSWER_TIMEOUT_MS))
+  return (await Promise.all(asked)).flat()
+}
+
+/** The answer to a worker whose SHARD_COUNT is none, or none any more, as the first shard knows it; null when it does not say so. */
+export async function findMisconfiguration(env: Env): Promise<HttpError | null> {
+  try {
+    await askShardCounts(env)
+  } catch (error) {
+    if (error instanceof HttpError && error.code === 'NOT_CONFIGURED') return error
+  }
+  return null
+}
+
 function configuredCount(env: Env): number {
   const count = Number(env.SHARD_COUNT)
   if (Number.isInteger(count) && count >= 1 && count <= 256) return count

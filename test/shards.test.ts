@@ -1,8 +1,6 @@
-import { DatabaseSync } from 'node:sqlite'
-import { expect, test as plain } from 'vitest'
+import { expect } from 'vitest'
 import type { NewEvent } from '../objects/event'
 import { fnv1a } from '../objects/hash'
-import { MIGRATIONS } from '../objects/shard-tables'
 import { startServer, storageFolder } from './server-process'
 import { type Inbox, type InboxEvent, test } from './world'
 
@@ -238,24 +236,3 @@ test('a shard that was asked for an event by its owner under a larger SHARD_COUN
   const held = await inbox.shardRows(0, 'SELECT event_id FROM events')
   expect(held.map(({ event_id }) => event_id).toSorted()).toEqual(accepted.toSorted())
 })
-
-plain(
-  'a shard of an older version takes it that there were 8, and knows what it has to delete',
-  () => {
-    const database = new DatabaseSync(':memory:')
-    for (const statements of MIGRATIONS.slice(0, 6)) database.exec(statements)
-    database.exec(`
-    UPDATE counters SET accepted_total = 3, clock = 900;
-    INSERT INTO events (event_id, created_at, updated_at, correlation_id) VALUES ('anew', 500, 500, 'c');
-    INSERT INTO parked (event_id, attempts, reason, deletes, clears) VALUES ('anew', 1, 'r', 1, 0), ('gone', 1, 'r', 1, 1), ('other', 1, 'r', 0, 0)`)
-    for (const statements of MIGRATIONS.slice(6)) database.exec(statements)
-    expect(database.prepare('SELECT count FROM shard_counts').all()).toEqual([{ count: 8 }])
-    expect(
-      database.prepare('SELECT event_id, deletes, clears FROM parked ORDER BY event_id').all(),
-    ).toEqual([
-      { event_id: 'anew', deletes: 500, clears: 0 },
-      { event_id: 'gone', deletes: 901, clears: 901 },
-      { event_id: 'other', deletes: 0, clears: 0 },
-    ])
-  },
-)
