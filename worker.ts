@@ -26,14 +26,16 @@ import { log } from './objects/log'
 import { perMinute, type ShardMetrics, summarise } from './objects/metrics'
 import { CONTENT_TYPES, metricsText, preferredFormat } from './objects/metrics-text'
 import { readParameters } from './objects/parameters'
-import { HttpError, unavailable } from './objects/problem'
+import { HttpError } from './objects/problem'
 import { eventIdOf, readText, requireJson } from './objects/requests'
 import { prune } from './objects/prune'
 import type { Untold } from './objects/shard-store'
+import { isPassing, shardSilent } from './objects/silence'
 import {
   allShards,
   askByShard,
   configuredShards,
+  findMisconfiguration,
   removeFromShards,
   type Shard,
   shardName,
@@ -85,7 +87,9 @@ async function postEvents(request: InboxRequest, env: Env): Promise<Response> {
       try {
         return await shard.accept(own, counts)
       } catch (error) {
-        return unanswered(error, own)
+        // A shard accepts nothing for a SHARD_COUNT smaller than it was told of; then the first one knows why.
+        const refused = isPassing(error) ? null : await findMisconfiguration(env)
+        return refused ? own.map(() => refused) : unanswered(error, own)
       }
     },
   )
@@ -241,6 +245,8 @@ async function postRedrive(request: InboxRequest, env: Env): Promise<Response> {
   const wanted = parseRedrive(await readText(request, LIMITS.COMMAND_BYTES))
   if ('event_ids' in wanted) {
     const outcomes = await askMoves(env, wanted.event_ids, (shard, own) => shard.retry(own))
+    if (outcomes.some(({ outcome }) => outcome === 'unanswered'))
+      throw shardSilent('POST /dlq/retry')
     const redriven = outcomes.filter(({ outcome }) => outcome === 'moved').length
     return json({ data: { redriven, skipped: outcomes.length - redriven }, timestamp: now() })
   }
@@ -252,6 +258,8 @@ async function postRedrive(request: InboxRequest, env: Env): Promise<Response> {
       if (!step.more || step.redriven === 0) return redriven
     }
   })
+  // Nothing goes on behind an answer.
+  await Promise.allSettled(counts)
   const redriven = (await Promise.all(counts)).reduce((sum, count) => sum + count, 0)
   return json({ data: { redriven, skipped: 0 }, timestamp: now() })
 }
@@ -344,13 +352,14 @@ function noSuchRoute(request: InboxRequest): Response {
 /** The only place where an error becomes an answer. Messages of unexpected errors go to the log, never to the client. */
 function answerError(error: unknown, request: InboxRequest): Response {
   if (error instanceof HttpError) return problemResponse(error, request.correlationId)
-  const passing = error instanceof Error && ('retryable' in error || 'overloaded' in error)
-  log('error', 'unexpected error', { correlation_id: request.correlationId, error: String(error) })
+  const passing = isPassing(error)
+  log('error', passing ? 'a shard did not answer' : 'unexpected error', {
+    correlation_id: request.correlationId,
+    error: String(error),
+  })
   return problemResponse(
     passing
-      ? unavailable(
-          'The shard of this event did not answer. Send the request again with the same event_id.',
-        )
+      ? shardSilent(`${request.method} ${request.route}`)
       : new HttpError(
           500,
           'INTERNAL',
@@ -368,7 +377,18 @@ function askMoves(
   ask: (shard: Shard, own: string[]) => Promise<MoveOutcome[]>,
 ): Promise<MoveOutcome[]> {
   const isUnknown = (result: MoveOutcome | undefined) => result?.outcome === 'unknown'
-  return askByShard(env, ids, String, ask, isUnknown, { outcome: 'unanswered' })
+  const open = { outcome: 'unanswered' } as const
+  const askOne = async (shard: Shard, own: string[]) => {
+    try {
+      return await ask(shard, own)
+    } catch (error) {
+      // What the others did must be told.
+      if (!isPassing(error)) throw error
+      log('error', 'a shard did not answer', { error: String(error), events: own.length })
+      return own.map(() => open)
+    }
+  }
+  return askByShard(env, ids, String, askOne, isUnknown, open)
 }
 
 function moved(event_id: string, verb: Verb, [outcome]: MoveOutcome[]): Response {
@@ -381,8 +401,7 @@ function moved(event_id: string, verb: Verb, [outcome]: MoveOutcome[]): Response
 }
 
 function moveError(event_id: string, verb: Verb, outcome: MoveOutcome | undefined): HttpError {
-  if (outcome?.outcome === 'unanswered')
-    return unavailable('The shard of this event did not answer. Send the request again.')
+  if (outcome?.outcome === 'unanswered') return shardSilent(`POST /inbox/:id/${verb}`)
   if (outcome?.outcome !== 'refused') return eventNotFound(event_id)
   const detail = `The event is ${outcome.status}; ${verb} takes an event that is ${allowedFrom(verb).join(' or ')}.`
   return new HttpError(409, 'STATUS_CONFLICT', detail, {

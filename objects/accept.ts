@@ -4,6 +4,7 @@ import type { AcceptOutcome, KnownOutcome } from './event-shard'
 import { digestOf } from './ingest'
 import { log } from './log'
 import { HttpError, unavailable } from './problem'
+import { eventUnanswered } from './silence'
 import { v7 as uuidv7 } from 'uuid'
 
 /** From a draft to the event its shard accepts, and from the shard's outcome to the answer. */
@@ -34,7 +35,7 @@ export function newEvent(
 /** A shard that does not answer rejects its own events of a batch, and no others. */
 export function unanswered(error: unknown, own: NewEvent[]): HttpError[] {
   log('error', 'a shard did not answer', { error: String(error), events: own.length })
-  return own.map(noAnswer)
+  return own.map(({ event_id, isNew = false }) => eventUnanswered(event_id, isNew))
 }
 
 export function acceptResponse(event_id: string, outcome: Outcome): Response {
@@ -49,22 +50,18 @@ export function acceptResponse(event_id: string, outcome: Outcome): Response {
   )
 }
 
-function noAnswer(): HttpError {
-  return unavailable(
-    'The shard of this event did not answer. Send it again with the same event_id.',
-  )
-}
-
+/** 503 for an event whose shard has as much under way as it may hold: nothing of it was stored. */
 function busy(): HttpError {
   return unavailable(
-    'The shard of this event has too much to store at once. Send it again with the same event_id.',
+    'The shard of this event has too much to store at once. Wait a moment, then send the event again.',
   )
 }
 
 function acceptError(event_id: string, outcome: Outcome): HttpError | null {
   if (outcome instanceof HttpError) return outcome
-  if (!outcome) return noAnswer()
-  if (outcome.outcome === 'unanswered') return outcome.busy ? busy() : noAnswer()
+  if (!outcome) return eventUnanswered(event_id, false)
+  if (outcome.outcome === 'unanswered')
+    return outcome.busy ? busy() : eventUnanswered(event_id, false)
   const members = {
     event_id,
     event_status: outcome.status,

@@ -23,6 +23,6 @@ export class HttpError extends Error {
 }
 
 /** 503 for what may well work in a moment. */
-export function unavailable(detail: string): HttpError {
-  return new HttpError(503, 'UNAVAILABLE', detail, { headers: { 'Retry-After': '2' } })
+export function unavailable(detail: string, members: Record<string, unknown> = {}): HttpError {
+  return new HttpError(503, 'UNAVAILABLE', detail, { headers: { 'Retry-After': '2' }, members })
 }

@@ -126,6 +126,13 @@ test('a worker that has not heard of more shards says so, rather than that there
   ])
   for (const { status, body } of answers)
     expect([status, body.code]).toEqual([503, 'NOT_CONFIGURED'])
+  // A shard that was told of more accepts nothing of it either.
+  const late = ids('late').filter((id) => ownerOf(id, 2) === 0)
+  const posted = await inbox.post({ event_id: late[0], payload: {} })
+  expect([posted.status, posted.body.code]).toEqual([503, 'NOT_CONFIGURED'])
+  const batch = await inbox.call<object[]>('POST', '/events', batchOf(late.slice(1, 3)))
+  const refused = { status: 'rejected', error: { code: 'NOT_CONFIGURED' } }
+  expect(batch.body.data).toMatchObject([refused, refused])
   // Shards are revived by cron all the same.
   expect(await server.getWorker<Env>().scheduled({ cron: '*/5 * * * *' })).toMatchObject({
     outcome: 'ok',
