@@ -20,13 +20,13 @@ import {
   limitSize,
   preflight,
 } from './objects/front-door'
-import { digestOf, readEvents } from './objects/ingest'
+import { digestOf, idempotencyKey, readEvents } from './objects/ingest'
 import { LIMITS } from './objects/limits'
 import { log } from './objects/log'
 import { perMinute, type ShardMetrics, summarise } from './objects/metrics'
 import { CONTENT_TYPES, metricsText, preferredFormat } from './objects/metrics-text'
 import { readParameters } from './objects/parameters'
-import { HttpError } from './objects/problem'
+import { HttpError, keyReused } from './objects/problem'
 import { eventIdOf, readText, requireJson } from './objects/requests'
 import { prune } from './objects/prune'
 import type { Untold } from './objects/shard-store'
@@ -191,12 +191,18 @@ function postMove(verb: 'ack' | 'retry') {
   }
 }
 
-/** POST /inbox/:id/nack: 200 with the status it left the event in, 404 unknown, 409 not pending. */
+/** POST /inbox/:id/nack: 200 with the status it left the event in, 404 unknown, 409 not pending, 422 for another body under a key. */
 async function postNack(request: InboxRequest, env: Env): Promise<Response> {
   const id = (request.eventId = eventIdOf(request))
   if (request.headers.has('Content-Type')) requireJson(request)
-  const reason = parseNack(await readText(request, LIMITS.COMMAND_BYTES))
-  const nack = (shard: Shard) => shard.nack(id, reason ?? 'The consumer gave no reason.')
+  const given = idempotencyKey(request.headers)
+  const text = await readText(request, LIMITS.COMMAND_BYTES)
+  const reason = parseNack(text) ?? 'The consumer gave no reason.'
+  const key =
+    given === null
+      ? undefined
+      : { nack_key: await digestOf(given), nack_body: await digestOf(text) }
+  const nack = (shard: Shard) => shard.nack(id, reason, key)
   return moved(id, 'nack', await askMoves(env, [id], nack))
 }
 
@@ -394,14 +400,14 @@ function askMoves(
 function moved(event_id: string, verb: Verb, [outcome]: MoveOutcome[]): Response {
   if (outcome?.outcome !== 'moved') throw moveError(event_id, verb, outcome)
   const { status, retry_count, updated_at } = outcome.event
-  return json({
-    data: { event_id, status, retry_count, timestamp: isoTime(updated_at) },
-    timestamp: now(),
-  })
+  const data = { event_id, status, retry_count, timestamp: isoTime(updated_at) }
+  const headers = outcome.replayed ? { 'Idempotency-Replayed': 'true' } : undefined
+  return json({ data, timestamp: now() }, 200, headers)
 }
 
 function moveError(event_id: string, verb: Verb, outcome: MoveOutcome | undefined): HttpError {
   if (outcome?.outcome === 'unanswered') return shardSilent(`POST /inbox/:id/${verb}`)
+  if (outcome?.outcome === 'mismatch') return keyReused('nack', { event_status: outcome.status })
   if (outcome?.outcome !== 'refused') return eventNotFound(event_id)
   const detail = `The event is ${outcome.status}; ${verb} takes an event that is ${allowedFrom(verb).join(' or ')}.`
   return new HttpError(409, 'STATUS_CONFLICT', detail, {

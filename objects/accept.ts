@@ -3,7 +3,7 @@ import { type Draft, isoTime, type NewEvent } from './event'
 import type { AcceptOutcome, KnownOutcome } from './event-shard'
 import { digestOf } from './ingest'
 import { log } from './log'
-import { HttpError, unavailable } from './problem'
+import { HttpError, keyReused, unavailable } from './problem'
 import { eventUnanswered } from './silence'
 import { v7 as uuidv7 } from 'uuid'
 
@@ -70,12 +70,7 @@ function acceptError(event_id: string, outcome: Outcome): HttpError | null {
   if (outcome.outcome === 'duplicate')
     return new HttpError(409, 'DUPLICATE_EVENT_ID', `Duplicate event_id: ${event_id}`, { members })
   if (outcome.outcome !== 'mismatch') return null
-  return new HttpError(
-    422,
-    'IDEMPOTENCY_KEY_REUSED',
-    'This key was used for another body. Use a new key for a new event.',
-    { members },
-  )
+  return keyReused('event', members)
 }
 
 export function batchResponse(events: (NewEvent | null)[], outcomes: Outcome[]): Response {

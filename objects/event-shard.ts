@@ -36,11 +36,19 @@ export interface KnownOutcome {
 }
 
 export type MoveOutcome =
-  | { outcome: 'moved'; event: EventState }
-  | { outcome: 'refused'; status: EventStatus }
+  /** `replayed`: by an earlier nack with the same idempotency key and body; the event is as it is now. */
+  | { outcome: 'moved'; event: EventState; replayed?: true }
+  /** `mismatch`: its idempotency key was that of a nack with another body. */
+  | { outcome: 'refused' | 'mismatch'; status: EventStatus }
   | { outcome: 'unknown' }
   /** It may be in a shard that this worker has not heard of. */
   | { outcome: 'unanswered' }
+
+/** What tells a nack from one that is sent again: digests of its idempotency key and of its body. */
+export interface NackKey {
+  nack_key: string
+  nack_body: string
+}
 
 /** What tells an event from its duplicates. */
 export interface Identity {
@@ -148,9 +156,9 @@ export class EventShard extends DurableObject<Env> {
     return this.#move('ack', ids)
   }
 
-  /** Counts that a consumer could not process a pending event; the last nack fails it, for the reason given. */
-  async nack(id: string, reason: string): Promise<MoveOutcome[]> {
-    return this.#move('nack', [id], reason)
+  /** Counts that a consumer could not process a pending event; the last nack fails it, for the reason given. With the key of the last one it counts nothing. */
+  async nack(id: string, reason: string, key?: NackKey): Promise<MoveOutcome[]> {
+    return this.#move('nack', [id], reason, key)
   }
 
   /** Makes failed events pending again. */
@@ -347,7 +355,7 @@ export class EventShard extends DurableObject<Env> {
     log('info', 'accepted', { shard: this.ctx.id.name, ...what })
   }
 
-  #move(verb: Verb, ids: string[], reason = ''): MoveOutcome[] {
+  #move(verb: Verb, ids: string[], reason = '', key?: NackKey): MoveOutcome[] {
     return this.#commit(() => {
       const states = this.#store.states(ids)
       const at = this.#store.tick()
@@ -356,8 +364,13 @@ export class EventShard extends DurableObject<Env> {
       const outcomes = ids.map((id): MoveOutcome => {
         const state = states.get(id)
         if (!state) return { outcome: 'unknown' }
-        const event = transition(verb, state, at, maxRetries(this.env))
-        if (!event) return { outcome: 'refused', status: state.status }
+        if (key && state.nack_key === key.nack_key)
+          return state.nack_body === key.nack_body
+            ? { outcome: 'moved', event: state, replayed: true }
+            : { outcome: 'mismatch', status: state.status }
+        const next = transition(verb, state, at, maxRetries(this.env))
+        if (!next) return { outcome: 'refused', status: state.status }
+        const event = { ...next, ...key }
         states.set(id, event)
         moved.push(event)
         addMove(changes, state.status, event.status)

@@ -214,7 +214,7 @@ function verifySignature(secrets: string, text: string, headers: Headers): void 
 }
 
 /** The Idempotency-Key, bare or as a quoted string (RFC 8941 §3.3.3). */
-function idempotencyKey(headers: Headers): string | null {
+export function idempotencyKey(headers: Headers): string | null {
   const given = headers.get('Idempotency-Key')?.trim()
   if (given === undefined) return null
   const key = /^"(?:[^"\\]|\\["\\])*"$/.test(given)

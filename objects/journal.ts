@@ -50,6 +50,9 @@ export interface EventState {
   updated_at: number
   correlation_id: string
   fingerprint?: string | null
+  /** Digests of the idempotency key of the last nack that had one, and of its body. */
+  nack_key?: string | null
+  nack_body?: string | null
 }
 
 export interface EventBody {

@@ -26,3 +26,9 @@ export class HttpError extends Error {
 export function unavailable(detail: string, members: Record<string, unknown> = {}): HttpError {
   return new HttpError(503, 'UNAVAILABLE', detail, { headers: { 'Retry-After': '2' }, members })
 }
+
+/** 422 for an idempotency key that came with another body before. @param what the key is for: an event or a nack */
+export function keyReused(what: string, members: Record<string, unknown>): HttpError {
+  const detail = `This key was used for another body. Use a new key for a new ${what}.`
+  return new HttpError(422, 'IDEMPOTENCY_KEY_REUSED', detail, { members })
+}

@@ -169,7 +169,8 @@ export class ShardStore {
 
   update(states: EventState[]): void {
     this.#sql.exec(
-      `UPDATE events SET status = new.value ->> 1, retry_count = new.value ->> 2, nacks = new.value ->> 3, updated_at = new.value ->> 4
+      `UPDATE events SET status = new.value ->> 1, retry_count = new.value ->> 2, nacks = new.value ->> 3, updated_at = new.value ->> 4,
+         nack_key = new.value ->> 5, nack_body = new.value ->> 6
        FROM json_each(?) AS new WHERE events.event_id = new.value ->> 0`,
       JSON.stringify(
         states.map((state) => [
@@ -178,6 +179,8 @@ export class ShardStore {
           state.retry_count,
           state.nacks,
           state.updated_at,
+          state.nack_key,
+          state.nack_body,
         ]),
       ),
     )

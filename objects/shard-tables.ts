@@ -88,4 +88,7 @@ export const MIGRATIONS = [
   `ALTER TABLE journal ADD COLUMN changes INTEGER NOT NULL DEFAULT 0;
    UPDATE journal SET changes = json_array_length(entries) WHERE accepted = 0;
    CREATE INDEX parked_changes ON parked (event_id) WHERE payload IS NULL OR deletes > 0`,
+  // Of the last nack with an idempotency key: digests of the key and of its body.
+  `ALTER TABLE events ADD COLUMN nack_key TEXT;
+   ALTER TABLE events ADD COLUMN nack_body TEXT`,
 ]
