@@ -309,19 +309,22 @@ async function allMetrics(env: Env): Promise<ShardMetrics[]> {
 
 /** Takes dead letters from the queue; those that could not be recorded come again, later and later. */
 async function takeDeadLetters(batch: MessageBatch<string>, env: Env): Promise<void> {
+  const letters = batch.messages.flatMap((message) => {
+    const letter = parseDeadLetter(message.body)
+    return letter ? [{ message, letter }] : []
+  })
+  let open = new Set(letters.map(({ letter }) => letter))
   try {
-    await recordDeadLetters(
-      env,
-      batch.messages.flatMap(({ body }) => parseDeadLetter(body) ?? []),
-    )
+    open = await recordDeadLetters(env, [...open])
   } catch (error) {
-    log('warn', 'dead letters could not be recorded; the queue brings them again', {
-      letters: batch.messages.length,
-      error: String(error),
-    })
-    for (const message of batch.messages)
-      message.retry({ delaySeconds: Math.min(300, 5 * message.attempts) })
+    log('error', 'D1 did not take dead letters', { error: String(error) })
   }
+  if (open.size > 0)
+    log('warn', 'dead letters could not be recorded; the queue brings them again', {
+      letters: open.size,
+    })
+  for (const { message, letter } of letters)
+    if (open.has(letter)) message.retry({ delaySeconds: Math.min(300, 5 * message.attempts) })
 }
 
 /** Cron: revives shards whose alarm went missing, and removes delivered events past their retention. */

@@ -1,3 +1,4 @@
+import { cutReason } from './dead-letter'
 import { EVENT_ID_RULE, isEventId } from './event'
 import { LIMITS } from './limits'
 import { type Complaint, HttpError } from './problem'
@@ -19,11 +20,6 @@ export function parseNack(text: string): string | null {
   if (typeof error !== 'string')
     throw invalid([{ pointer: '#/error', detail: 'must be a string that says what went wrong' }])
   return cutReason(error)
-}
-
-/** A reason as dead letters keep it; one to redrive by is cut in the same way, so that it is found. */
-export function cutReason(reason: string): string {
-  return reason.slice(0, LIMITS.REASON_LENGTH).toWellFormed()
 }
 
 /** `{"event_ids": [...]}`, `{"reason": "…"}` or `{"all": true}`. */

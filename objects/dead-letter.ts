@@ -1,5 +1,6 @@
-import { isoTime } from './event'
+import { isEventId, isoTime } from './event'
 import type { EventBody, EventState } from './journal'
+import { LIMITS } from './limits'
 import { log } from './log'
 import type { DeadLetter } from './shard-store'
 
@@ -26,6 +27,11 @@ export interface RecordedLetter {
   failed_at: number
 }
 
+/** A reason as dead letters keep it; one to redrive by is cut in the same way, so that it is found. */
+export function cutReason(reason: string): string {
+  return reason.slice(0, LIMITS.REASON_LENGTH).toWellFormed()
+}
+
 /** The message as JSON text, at most MAX_MESSAGE_BYTES: payload and metadata stand in it as they were sent, or are left out when they do not fit. */
 export function deadLetterMessage(
   shard: string,
@@ -49,19 +55,24 @@ export function deadLetterMessage(
     : `${start},"payload_omitted":true}`
 }
 
+const ISO_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
+
 /** A message from the queue, or null for what is none: somebody else put it there, and it would only come back. */
 export function parseDeadLetter(body: string): DeadLetterMessage | null {
   try {
-    const letter: DeadLetterMessage = JSON.parse(body)
-    const texts = [
-      letter.event_id,
-      letter.shard,
-      letter.reason,
-      letter.correlation_id,
-      letter.failed_at,
-    ]
-    if (texts.every((text) => typeof text === 'string') && Number.isInteger(letter.retry_count))
-      return letter
+    const { event_id, shard, reason, retry_count, correlation_id, failed_at }: DeadLetterMessage =
+      JSON.parse(body)
+    // All that a letter may be long is bounded: a batch of them goes into one parameter.
+    const isLetter =
+      isEventId(event_id) &&
+      /^shard-\d{1,3}$/.test(shard) &&
+      typeof reason === 'string' &&
+      Number.isSafeInteger(retry_count) &&
+      typeof correlation_id === 'string' &&
+      correlation_id.length <= LIMITS.ID_LENGTH &&
+      ISO_TIME.test(failed_at)
+    if (isLetter)
+      return { event_id, shard, reason: cutReason(reason), retry_count, correlation_id, failed_at }
   } catch {
     // Told below.
   }

@@ -1,4 +1,4 @@
-import type { RecordedLetter } from './dead-letter'
+import { cutReason, type RecordedLetter } from './dead-letter'
 import type { EventStatus, NewEvent } from './event'
 import {
   bodiesOf,
@@ -383,7 +383,9 @@ export class ShardStore {
     this.#sql.exec(
       `INSERT OR REPLACE INTO dead_letters (event_id, reason, failed_at)
        SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?)`,
-      JSON.stringify(letters.map((letter) => [letter.event_id, letter.reason, letter.failed_at])),
+      JSON.stringify(
+        letters.map(({ event_id, reason, failed_at }) => [event_id, cutReason(reason), failed_at]),
+      ),
     )
   }
 

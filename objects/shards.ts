@@ -13,7 +13,7 @@ import { withTimeout } from './retry'
 export type Shard = DurableObjectStub<EventShard>
 
 /** For what a shard knows without asking anybody. */
-const ANSWER_TIMEOUT_MS = 5_000
+export const ANSWER_TIMEOUT_MS = 5_000
 
 export function shardNamed(env: Env, name: string): Shard {
   return env.SHARD.getByName(name)

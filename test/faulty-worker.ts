@@ -8,7 +8,7 @@ type Fault =
   /** The object is reset before the call, or once it has done what it was called for. */
   | 'reset'
   | 'reset after'
-  /** The call throws, as a mistake in it would. */
+  /** The call throws, as a mistake in it would; `sendBatch` does so before the queue has the messages. */
   | 'throw'
   /** The call waits until there are other faults; `sendBatch` does so once the queue has the messages. */
   | 'hold'
@@ -17,13 +17,14 @@ let faults: Record<string, Fault> = {}
 
 export class EventShard extends Shard {
   constructor(ctx: DurableObjectState, env: Env) {
-    const before = (method: string) => this.before(method)
+    const fault = () => this.fault('sendBatch')
     const DLQ = new Proxy(env.DLQ, {
       get: (queue, name) =>
         name === 'sendBatch'
           ? async (...batch: Parameters<typeof queue.sendBatch>) => {
+              if (fault() === 'throw') throw new Error('the queue is away, by a test')
               const sent = await queue.sendBatch(...batch)
-              await before('sendBatch')
+              while (fault() === 'hold') await scheduler.wait(5)
               return sent
             }
           : Reflect.get(queue, name),
