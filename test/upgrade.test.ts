@@ -91,7 +91,7 @@ test('8 shards of an older version are not taken for the 2 of the default, where
   const ids = Array.from({ length: 8 }, (_, shard) => {
     for (let n = 0; ; n++) if (fnv1a(`old-${n}`) % 8 === shard) return `old-${n}`
   })
-  const first = await startServer(folder, { flags: ['--var', 'SHARD_COUNT:8'] })
+  const first = await startServer(folder, ['--var', 'SHARD_COUNT:8'])
   for (const id of ids) await first.postId(id)
   await first.drained()
   await first.stop()
@@ -105,7 +105,7 @@ test('8 shards of an older version are not taken for the 2 of the default, where
     rmSync(`${files[0]?.replace(folder, without)}${suffix}`, { force: true })
 
   for (const each of [folder, without]) {
-    const server = await startServer(each, { flags: ['--var', 'SHARD_COUNT:2'] })
+    const server = await startServer(each, ['--var', 'SHARD_COUNT:2'])
     for (const id of ids.slice(1)) {
       const posted = await server.post({ event_id: id, payload: {} })
       expect([id, posted.status, posted.body.code]).toEqual([id, 503, 'NOT_CONFIGURED'])
