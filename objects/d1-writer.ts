@@ -50,16 +50,18 @@ const UPDATE_MANY = `
   WHERE events.event_id = change.value ->> 0 AND events.created_at = change.value ->> 4
     AND (status, retry_count) IS NOT (change.value ->> 1, change.value ->> 3) AND ${NOT_LATE}`
 
-/** Tells D1 in one transaction; without changes it only shows whether D1 would take some. Repeating it, or having it land late, changes nothing. @throws what D1 throws, when the write came late, and when D1 takes longer than D1_TIMEOUT_MS */
-export async function writeToD1(
-  db: D1Database,
-  { shard, tick }: Fence,
-  changes: D1Change[],
-): Promise<void> {
-  const statements = [db.prepare(RAISE_FENCE).bind(shard, tick)]
+/** A statement of a write and the values it is bound to. */
+export interface WriteStatement {
+  sql: string
+  values: (string | number | null)[]
+}
+
+/** What tells D1 of the changes, to be run in one transaction. The first finds no row when the write comes late; then all others do nothing. */
+export function writeStatements({ shard, tick }: Fence, changes: D1Change[]): WriteStatement[] {
+  const statements: WriteStatement[] = [{ sql: RAISE_FENCE, values: [shard, tick] }]
   const add = (sql: string, values: unknown[]) => {
     if (values.length > 0 || changes.length === 0)
-      statements.push(db.prepare(sql).bind(shard, tick, JSON.stringify(values)))
+      statements.push({ sql, values: [shard, tick, JSON.stringify(values)] })
   }
   const inserts = changes.flatMap((change) => change.insert ?? [])
   const isLarge = (event: StoredEvent) => bodyLength(event) > MAX_STEP_CHARS
@@ -78,13 +80,20 @@ export async function writeToD1(
   )
   add(INSERT_MANY, inserts.filter((event) => !isLarge(event)).map(eventValues))
   for (const event of inserts.filter(isLarge)) {
-    statements.push(db.prepare(INSERT_ONE).bind(shard, tick, ...eventValues(event)))
+    statements.push({ sql: INSERT_ONE, values: [shard, tick, ...eventValues(event)] })
   }
   add(
     UPDATE_MANY,
     changes.flatMap(({ update }) => (update ? [updateValues(update)] : [])),
   )
-  const [raised] = await withTimeout(db.batch(statements), D1_TIMEOUT_MS)
+  return statements
+}
+
+/** Tells D1 in one transaction; without changes it only shows whether D1 would take some. Repeating it, or having it land late, changes nothing. @throws what D1 throws, when the write came late, and when D1 takes longer than D1_TIMEOUT_MS */
+export async function writeToD1(db: D1Database, fence: Fence, changes: D1Change[]): Promise<void> {
+  const statements = writeStatements(fence, changes)
+  const bound = statements.map(({ sql, values }) => db.prepare(sql).bind(...values))
+  const [raised] = await withTimeout(db.batch(bound), D1_TIMEOUT_MS)
   if (raised?.results.length === 0) throw new Error('D1 has seen a newer write of this shard')
 }
 

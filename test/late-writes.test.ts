@@ -119,6 +119,16 @@ test('a redrive that lands after the event failed again leaves the new dead lett
   expect(await count()).toBe(0)
 })
 
+test('an update of an event that another shard has accepted anew since leaves the new one', async ({
+  inbox,
+}) => {
+  await writeToD1(inbox.db, fence('former', 1), [insertOf('moved', '{}', 1)])
+  const anew = { ...insertOf('moved', '{}', 2), deleteBefore: 2 }
+  await writeToD1(inbox.db, fence('present', 1), [anew])
+  await writeToD1(inbox.db, fence('former', 2), [updateOf('moved', { status: 'failed' })])
+  expect(await inbox.rows("event_id = 'moved'")).toMatchObject([{ status: 'pending' }])
+})
+
 test('other shards’ writes have an order of their own', async ({ inbox }) => {
   await writeToD1(inbox.db, fence('ahead', 1_000), [insertOf('ahead')])
   await writeToD1(inbox.db, fence('behind', 1), [insertOf('behind')])
