@@ -1,40 +1,7 @@
 import { describe, expect } from 'vitest'
 import { test } from './world'
 
-const plans = [
-  ['by status', "SELECT * FROM events WHERE status = 'pending'", 'events_by_status (status=?)'],
-  [
-    'by status, newest first',
-    "SELECT * FROM events WHERE status = 'pending' ORDER BY created_at DESC LIMIT 50",
-    'events_by_status (status=?)',
-  ],
-  [
-    'by status and time',
-    "SELECT * FROM events WHERE status = 'failed' AND created_at >= '2026' ORDER BY created_at DESC",
-    'events_by_status (status=? AND created_at>?)',
-  ],
-  [
-    'by time',
-    "SELECT * FROM events WHERE created_at BETWEEN '2026' AND '2027' ORDER BY created_at DESC",
-    'events_by_time (created_at>? AND created_at<?)',
-  ],
-  [
-    'newest first',
-    'SELECT * FROM events ORDER BY created_at DESC, event_id DESC LIMIT 50',
-    'SCAN events USING INDEX events_by_time',
-  ],
-] as const
-
 describe('the events table in D1', () => {
-  for (const [name, sql, index] of plans) {
-    test(`answers ${name} from an index, without sorting`, async ({ inbox }) => {
-      const plan = await inbox.db.prepare(`EXPLAIN QUERY PLAN ${sql}`).all<{ detail: string }>()
-      const details = plan.results.map((step) => step.detail).join('; ')
-      expect(details).toContain(index)
-      expect(details).not.toContain('TEMP B-TREE')
-    })
-  }
-
   test('has the seven fields, without a rowid, and two indexes beside its key', async ({
     inbox,
   }) => {
