@@ -1,6 +1,7 @@
 import { cpSync, symlinkSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { basename, join, resolve } from 'node:path'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { serve, startServer, storageFolder } from './server-process'
 import type { InboxEvent } from './world'
 
@@ -16,6 +17,15 @@ function clone(): string {
   symlinkSync(resolve('node_modules'), join(folder, 'node_modules'))
   return folder
 }
+
+const start = (folder: string) => serve(['npm', 'start'], folder)
+
+/** Whether something listens where a debugger is looked for by default. */
+const inspected = () =>
+  fetch('http://127.0.0.1:9229/json/version').then(
+    () => true,
+    () => false,
+  )
 
 test('`npm start` with a folder serves there, with the schema in place, and keeps what it stored', async () => {
   const folder = storageFolder()
@@ -36,8 +46,10 @@ test('`npm start` with a folder serves there, with the schema in place, and keep
 
 test('`npm start` several times at once, from two clones, makes as many servers, each with events of its own', async () => {
   const [one, other] = [clone(), clone()]
-  const start = (folder: string) => serve(['npm', 'start'], folder)
+  const before = await inspected()
   const servers = await Promise.all([start(one), start(other), start(one)])
+  // None has the port that all of them would look at first.
+  expect(await inspected()).toBe(before)
   expect(new Set(servers.map(({ url }) => url.port)).size).toBe(servers.length)
   for (const [n, server] of servers.entries()) await server.postId(`of-server-${n}`)
   for (const [n, server] of servers.entries()) {
@@ -47,6 +59,17 @@ test('`npm start` several times at once, from two clones, makes as many servers,
   const said =
     'Another server uses .wrangler/state: this one keeps its events in .wrangler/state-2.'
   expect(servers.filter((server) => server.output().includes(said))).toHaveLength(1)
+}, 240_000)
+
+test('`npm start` takes another port when something else has the default one', async () => {
+  const other = createServer()
+  onTestFinished(() => void other.close())
+  await new Promise<void>((taken) => {
+    other.on('error', () => taken()).listen(8787, '127.0.0.1', taken)
+  })
+  const { url, metrics } = await start(clone())
+  expect(url.port).not.toBe('8787')
+  expect(await metrics()).toMatchObject({ total: 0 })
 }, 240_000)
 
 test('`npm start` refuses a named folder that another server uses, also one whose `npm start` was killed', async () => {
