@@ -1,9 +1,15 @@
-/** Where the inbox's time goes: a CPU profile of its isolate under load, worker and shards together. D1 and the runtime's own workers are in `(idle)`. */
+/**
+ * Where the inbox's time goes: a CPU profile of its isolate under load, worker and shards together. D1 and the runtime's own
+ * workers are in `(idle)`. Single posts, or batches: `-- --batch 100`.
+ */
 import type { Profiler } from 'node:inspector'
+import { parseArgs } from 'node:util'
 import { INBOX_OPTIONS, load, start, withSchema } from './runtime.ts'
+import { batchOf, EVENT } from './workload.ts'
 
 const SECONDS = 6
-const EVENT = JSON.stringify({ payload: { order: 17, amount: 12.5 }, metadata: { source: 'shop' } })
+const { values: flags } = parseArgs({ options: { batch: { type: 'string' } } })
+const BODY = flags.batch ? batchOf(Number(flags.batch)) : EVENT
 
 const { assets: _, ...options } = INBOX_OPTIONS
 const inbox = await withSchema(await start('inbox', 'worker.ts', options, true))
@@ -24,11 +30,11 @@ function ask<Result>(method: string, params = {}): Promise<Result> {
   return promise
 }
 
-await load(inbox.url, EVENT, SECONDS)
+await load(inbox.url, BODY, SECONDS)
 await ask('Profiler.enable')
 await ask('Profiler.setSamplingInterval', { interval: 200 })
 await ask('Profiler.start')
-const { answered } = await load(inbox.url, EVENT, SECONDS)
+const { answered } = await load(inbox.url, BODY, SECONDS)
 const { profile } = await ask<Profiler.StopReturnType>('Profiler.stop')
 
 const nodes = new Map(profile.nodes.map((node) => [node.id, node]))

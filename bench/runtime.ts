@@ -2,7 +2,7 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { cpus, release, tmpdir, totalmem } from 'node:os'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { build } from 'esbuild'
@@ -15,6 +15,18 @@ export const { modulesRules: _, ...INBOX_OPTIONS } = INBOX as V4WorkerOptions & 
   modulesRules?: unknown
 }
 
+const folders = new Set<string>()
+process.once('exit', () => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true })
+})
+
+/** An empty folder that goes when this process does. */
+export function temporaryFolder(name: string): string {
+  const folder = mkdtempSync(join(tmpdir(), `bench-${name}-`))
+  folders.add(folder)
+  return folder
+}
+
 /** Bundles a worker and runs it in a workerd of its own, with an empty storage on disk; `inspected` lets a profiler in. */
 export async function start(
   name: string,
@@ -22,7 +34,7 @@ export async function start(
   options: Record<string, unknown>,
   inspected = false,
 ) {
-  const folder = mkdtempSync(join(tmpdir(), `bench-${name}-`))
+  const folder = temporaryFolder(name)
   const bundle = await build({
     entryPoints: [main],
     bundle: true,
@@ -99,26 +111,36 @@ export interface Load {
 }
 
 /** Posts `body` again and again over so many connections. @throws unless every answer is a success */
-export async function load(
+export function load(url: URL, body: string, seconds: number, connections = 64): Promise<Load> {
+  return askFor(seconds, new URL('/events', url), connections, ['--method', 'POST', '--body', body])
+}
+
+/** Gets a path again and again. @throws unless every answer is a success */
+export function loadReads(
   url: URL,
-  body: string,
+  path: string,
   seconds: number,
-  connections = 64,
+  connections: number,
 ): Promise<Load> {
-  const options = {
-    method: 'POST',
-    body,
-    connections: String(connections),
-    duration: String(seconds),
-  }
+  return askFor(seconds, new URL(path, url), connections, [])
+}
+
+async function askFor(
+  seconds: number,
+  url: URL,
+  connections: number,
+  request: string[],
+): Promise<Load> {
+  const extent = ['--connections', String(connections), '--duration', String(seconds)]
   const headers = ['Authorization=Bearer dev-token', 'Content-Type=application/json']
   const child = spawn(
     'autocannon',
     [
       '--json',
-      ...Object.entries(options).flatMap(([name, value]) => [`--${name}`, value]),
+      ...extent,
+      ...request,
       ...headers.flatMap((header) => ['--headers', header]),
-      new URL('/events', url).href,
+      url.href,
     ],
     { stdio: ['ignore', 'pipe', 'ignore'] },
   )
@@ -137,15 +159,4 @@ export async function until(holds: () => Promise<boolean>, timeoutMs = 60_000): 
     if (performance.now() - startedAt > timeoutMs) throw new Error(`not within ${timeoutMs} ms`)
   }
   return performance.now() - startedAt
-}
-
-export const median = (values: number[]) => percentile(values, 0.5)
-
-export function percentile(values: number[], share: number): number {
-  return values.toSorted((a, b) => a - b)[Math.ceil(values.length * share) - 1] ?? Number.NaN
-}
-
-export function machine(): string {
-  const [cpu] = cpus()
-  return `${cpus().length} cores of ${cpu?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GB, Linux ${release()}, Node.js ${process.version}`
 }

@@ -1,0 +1,28 @@
+/**
+ * What event inboxes are built of on a server: Fastify and pg-boss on PostgreSQL, a process of its own. A post is answered once its
+ * job is committed, a batch once all of its are. No authentication, as little code as it takes. Its argument is the folder of
+ * PostgreSQL's socket; it prints its address.
+ */
+import fastify from 'fastify'
+import { PgBoss } from 'pg-boss'
+
+const boss = new PgBoss({ host: process.argv[2] ?? '', user: 'bench', database: 'postgres' })
+boss.on('error', (error) => console.error(error))
+await boss.start()
+await boss.createQueue('events')
+
+const app = fastify()
+app.post<{ Body: object | object[] }>('/events', async ({ body }, reply) => {
+  const event_id = Array.isArray(body)
+    ? await boss.insert(
+        'events',
+        body.map((data) => ({ data })),
+      )
+    : await boss.send('events', body)
+  return reply.code(202).send({ data: { event_id, status: 'accepted' } })
+})
+app.get('/count', async () => {
+  const { rows } = await boss.getDb().executeSql('SELECT count(*)::int AS jobs FROM pgboss.job')
+  return rows[0]
+})
+console.log(await app.listen({ host: '127.0.0.1', port: 0 }))
