@@ -3,6 +3,9 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    alias: {
+      'cloudflare:workers': new URL('test/cloudflare-workers.ts', import.meta.url).pathname,
+    },
     testTimeout: 60_000,
     hookTimeout: 60_000,
     maxWorkers: 2,

@@ -1,7 +1,16 @@
 import { Router } from 'itty-router'
-import { acceptResponse, batchResponse, newEvent, type Outcome, unanswered } from './objects/accept'
+import {
+  acceptResponse,
+  batchResponse,
+  batchResults,
+  newEvent,
+  type Outcome,
+  unanswered,
+} from './objects/accept'
 import { eventResponse, json, jsonText, members, now, problemResponse } from './objects/answers'
+import { releaseBytes } from './objects/body-budget'
 import { parseIds, parseNack, parseRedrive } from './objects/commands'
+import { configurationOf, needed } from './objects/config'
 import { type EventRow, readRows, storedEvent } from './objects/d1-reader'
 import { type DeadLetterMessage, parseDeadLetter } from './objects/dead-letter'
 import { recordDeadLetters } from './objects/dead-letter-log'
@@ -12,17 +21,17 @@ import { allowedFrom, type Verb } from './objects/lifecycle'
 import {
   allow,
   allowOrigin,
-  authenticate,
   correlate,
   finish,
   type InboxRequest,
-  limitRate,
   limitSize,
   preflight,
+  reportMistakes,
 } from './objects/front-door'
+import { checkReadiness } from './objects/health'
 import { digestOf, idempotencyKey, readEvents } from './objects/ingest'
 import { LIMITS } from './objects/limits'
-import { log } from './objects/log'
+import { firstOf, log } from './objects/log'
 import { perMinute, type ShardMetrics, summarise } from './objects/metrics'
 import { CONTENT_TYPES, metricsText, preferredFormat } from './objects/metrics-text'
 import { readParameters } from './objects/parameters'
@@ -44,12 +53,10 @@ import { verifyCounts } from './objects/verify'
 import { version } from './package.json'
 
 const router = Router<InboxRequest, [env: Env, ctx: ExecutionContext], Response>({
-  before: [correlate, preflight, limitSize],
+  before: [correlate, (_, env) => reportMistakes(env), preflight, limitSize],
   catch: answerError,
   finally: [allowOrigin, finish],
 })
-  .get('/health', () => json({ status: 'ok', timestamp: now() }))
-  .all('*', authenticate, limitRate)
   .post('/events', allow('write'), postEvents)
   .get('/inbox', allow('read'), getInbox)
   .post('/inbox/ack', allow('manage'), postAcks)
@@ -61,22 +68,49 @@ const router = Router<InboxRequest, [env: Env, ctx: ExecutionContext], Response>
   .get('/dlq', allow('read'), getDeadLetters)
   .post('/dlq/retry', allow('manage'), postRedrive)
   .get('/metrics', allow('read'), getMetrics)
-  .all('*', noSuchRoute)
+  .get('/health', getHealth)
+
+// HEAD is answered as GET is; the runtime leaves the body out.
+for (const [method, ...route] of router.routes)
+  if (method === 'GET') router.routes.push(['HEAD', ...route])
+router.all('*', noSuchRoute)
 
 export { EventShard } from './objects/event-shard'
 export default {
-  fetch: router.fetch,
+  fetch: answer,
   queue: takeDeadLetters,
   scheduled: tend,
 } satisfies ExportedHandler<Env, string>
 
-/** POST /events: 202 once every event is durable in its shard; 409 for one whose `event_id` is known; 207 for a batch with others than accepted ones. */
+async function answer(request: Request, env: Env, ctx: ExecutionContext): Promise<Response> {
+  try {
+    return await router.fetch(request, env, ctx)
+  } finally {
+    releaseBytes(request)
+  }
+}
+
+/** GET /health: 200 while the worker runs; with `ready=1` only if all that it needs answers as well, else 503. */
+async function getHealth(request: InboxRequest, env: Env): Promise<Response> {
+  const read = readParameters(new URL(request.url).searchParams, ['ready'])
+  const ready = read.choice('ready', ['0', '1'])
+  read.done()
+  if (ready === '1') await checkReadiness(env)
+  return json({ status: 'ok', timestamp: now() })
+}
+
+/**
+ * POST /events: 202 once every event is durable in its shard; 409 for one whose `event_id` is known; of a batch 207 if some are not
+ * accepted, 400 if none is and none is known.
+ */
 async function postEvents(request: InboxRequest, env: Env): Promise<Response> {
-  const { batch, entries, key, text } = await readEvents(request, env.WEBHOOK_SECRET)
+  const { batch, entries, key, text } = await readEvents(request, configurationOf(env).webhooks)
   const fingerprint = key ? await digestOf(text) : undefined
   const events = await Promise.all(
     entries.map((entry) =>
-      'draft' in entry ? newEvent(entry.draft, key, fingerprint, request.correlationId) : null,
+      'draft' in entry
+        ? newEvent(entry.draft, key, fingerprint, request.correlationId, request.caller?.name ?? '')
+        : null,
     ),
   )
   const accepted = await askByShard<NewEvent, Outcome>(
@@ -95,11 +129,21 @@ async function postEvents(request: InboxRequest, env: Env): Promise<Response> {
   )
   let at = 0
   const outcomes = entries.map((entry) => ('error' in entry ? entry.error : accepted[at++]))
-  if (batch) return batchResponse(events, outcomes)
-  const [event] = events
-  const [outcome] = outcomes
-  request.eventId = event?.event_id
-  return acceptResponse(event?.event_id ?? '', outcome)
+  if (batch) {
+    const results = batchResults(events, outcomes)
+    request.facts = firstOf(
+      'refused',
+      results.flatMap(({ index, event_id, status, error }) =>
+        status === 'accepted'
+          ? []
+          : [{ index, event_id, code: error?.code ?? 'DUPLICATE_EVENT_ID' }],
+      ),
+    )
+    return batchResponse(results)
+  }
+  const event_id = events[0]?.event_id ?? ''
+  request.facts = { event_id }
+  return acceptResponse(event_id, outcomes[0])
 }
 
 /** GET /inbox: what D1 holds once every shard has written out what it held. */
@@ -159,7 +203,7 @@ async function flushAll(env: Env): Promise<Untold> {
 
 /** GET /inbox/:id: the event as its shard knows it at this moment, 404 when there is none. */
 async function getEvent(request: InboxRequest, env: Env): Promise<Response> {
-  const event_id = (request.eventId = eventIdOf(request))
+  const event_id = namedEvent(request)
   const [held] = await askByShard(
     env,
     [event_id],
@@ -186,14 +230,15 @@ async function getEvent(request: InboxRequest, env: Env): Promise<Response> {
 /** POST /inbox/:id/ack and /retry: 200 with the new status, 404 unknown, 409 when the present status does not allow it. */
 function postMove(verb: 'ack' | 'retry') {
   return async (request: InboxRequest, env: Env): Promise<Response> => {
-    const id = (request.eventId = eventIdOf(request))
+    const id = namedEvent(request)
     return moved(id, verb, await askMoves(env, [id], (shard) => shard[verb]([id])))
   }
 }
 
 /** POST /inbox/:id/nack: 200 with the status it left the event in, 404 unknown, 409 not pending, 422 for another body under a key. */
 async function postNack(request: InboxRequest, env: Env): Promise<Response> {
-  const id = (request.eventId = eventIdOf(request))
+  const id = namedEvent(request)
+  needed(configurationOf(env).maxRetries)
   if (request.headers.has('Content-Type')) requireJson(request)
   const given = idempotencyKey(request.headers)
   const text = await readText(request, LIMITS.COMMAND_BYTES)
@@ -208,7 +253,7 @@ async function postNack(request: InboxRequest, env: Env): Promise<Response> {
 
 /** DELETE /inbox/:id: 200 once it is gone from its shard, 404 unknown. D1 follows. */
 async function deleteEvent(request: InboxRequest, env: Env): Promise<Response> {
-  const event_id = (request.eventId = eventIdOf(request))
+  const event_id = namedEvent(request)
   const [removed] = await removeFromShards(env, [event_id])
   if (!removed) throw eventNotFound(event_id)
   return json({ data: { event_id, status: 'deleted', timestamp: now() }, timestamp: now() })
@@ -218,6 +263,7 @@ async function deleteEvent(request: InboxRequest, env: Env): Promise<Response> {
 async function postAcks(request: InboxRequest, env: Env): Promise<Response> {
   requireJson(request)
   const ids = parseIds(await readText(request, LIMITS.COMMAND_BYTES))
+  request.facts = firstOf('event_ids', ids)
   const outcomes = await askMoves(env, ids, (shard, own) => shard.ack(own))
   const data = outcomes.map((outcome, index) => {
     const event_id = ids[index] ?? ''
@@ -250,23 +296,27 @@ async function postRedrive(request: InboxRequest, env: Env): Promise<Response> {
   requireJson(request)
   const wanted = parseRedrive(await readText(request, LIMITS.COMMAND_BYTES))
   if ('event_ids' in wanted) {
+    request.facts = firstOf('event_ids', wanted.event_ids)
     const outcomes = await askMoves(env, wanted.event_ids, (shard, own) => shard.retry(own))
     if (outcomes.some(({ outcome }) => outcome === 'unanswered'))
       throw shardSilent('POST /dlq/retry')
     const redriven = outcomes.filter(({ outcome }) => outcome === 'moved').length
     return json({ data: { redriven, skipped: outcomes.length - redriven }, timestamp: now() })
   }
+  const ids: string[] = []
   const counts = (await allShards(env)).map(async (shard) => {
     let redriven = 0
     for (;;) {
       const step = await shard.redrive(wanted.reason)
       redriven += step.redriven
+      ids.push(...(step.event_ids ?? []))
       if (!step.more || step.redriven === 0) return redriven
     }
   })
   // Nothing goes on behind an answer.
   await Promise.allSettled(counts)
   const redriven = (await Promise.all(counts)).reduce((sum, count) => sum + count, 0)
+  request.facts = firstOf('event_ids', ids, redriven)
   return json({ data: { redriven, skipped: 0 }, timestamp: now() })
 }
 
@@ -329,6 +379,7 @@ async function takeDeadLetters(batch: MessageBatch<string>, env: Env): Promise<v
 
 /** Cron: revives shards whose alarm went missing, and removes delivered events past their retention. */
 async function tend(_controller: ScheduledController, env: Env): Promise<void> {
+  reportMistakes(env)
   const poked = await Promise.allSettled(configuredShards(env).map((shard) => shard.poke()))
   for (const each of poked)
     if (each.status === 'rejected')
@@ -339,46 +390,53 @@ async function tend(_controller: ScheduledController, env: Env): Promise<void> {
 
 // What is left to answer
 
-/** 405 with `Allow` where the path is right, else 404. */
-function noSuchRoute(request: InboxRequest): Response {
+/** 405 with `Allow` where the path is right, else 404; without a token too: there is nothing to protect. */
+function noSuchRoute(request: InboxRequest): never {
   const { pathname } = new URL(request.url)
   const allowed = router.routes
     .filter(([method, path]) => method !== 'ALL' && path.test(pathname))
     .map(([method]) => method)
-  const error =
-    allowed.length > 0
-      ? new HttpError(405, 'METHOD_NOT_ALLOWED', `Use ${allowed.join(' or ')} here.`, {
-          headers: { Allow: allowed.join(', ') },
-        })
-      : new HttpError(
-          404,
-          'NOT_FOUND',
-          'There is nothing at this path. The README lists all of them.',
-        )
-  return answerError(error, request)
+  if (allowed.length === 0)
+    throw new HttpError(
+      404,
+      'NOT_FOUND',
+      'There is nothing at this path; /openapi.json has all of them.',
+    )
+  throw new HttpError(405, 'METHOD_NOT_ALLOWED', `Use ${allowed.join(' or ')} here.`, {
+    headers: { Allow: allowed.join(', ') },
+  })
 }
 
 /** The only place where an error becomes an answer. Messages of unexpected errors go to the log, never to the client. */
 function answerError(error: unknown, request: InboxRequest): Response {
-  if (error instanceof HttpError) return problemResponse(error, request.correlationId)
+  const problem = error instanceof HttpError ? error : unexpected(error, request)
+  request.code = problem.code
+  return problemResponse(problem, request.correlationId)
+}
+
+function unexpected(error: unknown, request: InboxRequest): HttpError {
   const passing = isPassing(error)
   log('error', passing ? 'a shard did not answer' : 'unexpected error', {
     correlation_id: request.correlationId,
     error: String(error),
   })
-  return problemResponse(
-    passing
-      ? shardSilent(`${request.method} ${request.route}`)
-      : new HttpError(
-          500,
-          'INTERNAL',
-          'Something went wrong here. Quote the correlation_id when you report it.',
-        ),
-    request.correlationId,
-  )
+  return passing
+    ? shardSilent(`${request.method} ${request.route}`)
+    : new HttpError(
+        500,
+        'INTERNAL',
+        'Something went wrong here. Quote the correlation_id when you report it.',
+      )
 }
 
 // Pieces of handlers
+
+/** The event id in the path; its log line has it too. */
+function namedEvent(request: InboxRequest): string {
+  const event_id = eventIdOf(request)
+  request.facts = { event_id }
+  return event_id
+}
 
 function askMoves(
   env: Env,

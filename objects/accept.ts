@@ -1,9 +1,10 @@
 import { json, now } from './answers'
 import { type Draft, isoTime, type NewEvent } from './event'
+import { notConfigured } from './config'
 import type { AcceptOutcome, KnownOutcome } from './event-shard'
 import { digestOf } from './ingest'
 import { log } from './log'
-import { HttpError, keyReused, unavailable } from './problem'
+import { type Complaint, HttpError, keyReused, unavailable } from './problem'
 import { eventUnanswered } from './silence'
 import { v7 as uuidv7 } from 'uuid'
 
@@ -18,12 +19,14 @@ export function newEvent(
   key: string[] | null,
   fingerprint: string | undefined,
   correlation_id: string,
+  caller: string,
 ): NewEvent | Promise<NewEvent> {
   const named = (id: string): NewEvent => ({
     event_id: id,
     payload,
     metadata,
     correlation_id,
+    caller,
     ...(fingerprint && { fingerprint }),
   })
   const same = key ?? identity
@@ -73,8 +76,37 @@ function acceptError(event_id: string, outcome: Outcome): HttpError | null {
   return keyReused('event', members)
 }
 
-export function batchResponse(events: (NewEvent | null)[], outcomes: Outcome[]): Response {
-  const data = outcomes.map((outcome, index) => {
+/** 202 if all were accepted, 207 if some were or were known; a problem with the same results if none was. */
+export function batchResponse(results: Result[]): Response {
+  const count = (status: string) => results.filter((each) => each.status === status).length
+  const rejected = count('rejected')
+  if (rejected < results.length)
+    return json({ data: results, timestamp: now() }, count('accepted') < results.length ? 207 : 202)
+  const members = { data: results }
+  if (results.some(({ error }) => error?.code === 'NOT_CONFIGURED')) throw notConfigured(members)
+  // Of those whose shard did not answer nobody knows, so the sender has to send them again.
+  if (results.some(({ error }) => error?.code === 'UNAVAILABLE')) {
+    const detail =
+      'No event is known to be stored, and some may be. Send the batch again with the same event_ids.'
+    throw unavailable(detail, members)
+  }
+  const [first] = results
+  const detail = `None of the ${results.length} events was stored. The first: ${first?.error?.detail}`
+  throw new HttpError(400, 'BATCH_REFUSED', detail, { members })
+}
+
+/** What became of one entry of a batch. */
+export interface Result {
+  index: number
+  event_id: string | null
+  status: 'accepted' | 'duplicate' | 'rejected'
+  event_status?: unknown
+  created_at?: unknown
+  error?: { code: string; detail: string; errors?: Complaint[] }
+}
+
+export function batchResults(events: (NewEvent | null)[], outcomes: Outcome[]): Result[] {
+  return outcomes.map((outcome, index) => {
     const event_id = events[index]?.event_id ?? null
     const error = acceptError(event_id ?? '', outcome)
     if (!error) return { index, event_id, status: 'accepted' }
@@ -92,8 +124,4 @@ export function batchResponse(events: (NewEvent | null)[], outcomes: Outcome[]):
       error: { code, detail, ...(errors && { errors }) },
     }
   })
-  return json(
-    { data, timestamp: now() },
-    data.every(({ status }) => status === 'accepted') ? 202 : 207,
-  )
 }

@@ -1,6 +1,8 @@
 import { type Draft, invalidEvent, parseJson, parseMembers, payloadOf, typeName } from './event'
 import { LIMITS } from './limits'
-import type { Complaint } from './problem'
+import { type Complaint, HttpError } from './problem'
+import { isJson, mediaTypeOf, withoutMark } from './requests'
+import { isTimestamp } from './time'
 
 /**
  * CloudEvents 1.0 in the three modes of its HTTP binding: `data` becomes the payload, the attributes become the metadata, and
@@ -10,12 +12,15 @@ import type { Complaint } from './problem'
 const REQUIRED = ['id', 'source', 'specversion', 'type']
 /** May not be empty when present; the other optional ones are extensions. */
 const OPTIONAL = ['datacontenttype', 'dataschema', 'subject', 'time']
-const RFC_3339 = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/
 const MAX_INTEGER = 2 ** 31
 
 /** An event in structured mode: `application/cloudevents+json`, or an entry of a batch. @throws HttpError 400 that names the attribute */
 export function parseCloudEvent(text: string): Draft {
   const { parsed, sources } = parseMembers(text)
+  if ('payload' in parsed && !('specversion' in parsed)) {
+    const detail = 'is a member of a plain event; send those with "Content-Type: application/json"'
+    throw invalidEvent([{ pointer: '#/payload', detail }])
+  }
   const attributes = Object.entries(parsed).filter(
     ([name, value]) => name !== 'data' && name !== 'data_base64' && value !== null,
   )
@@ -69,23 +74,54 @@ export function parseBinaryCloudEvent(headers: Headers, body: Uint8Array): Draft
   return {
     event_id: null,
     identity,
-    payload: binaryPayload(contentType, body),
+    payload: binaryPayload(headers, body),
     metadata: JSON.stringify(attributes),
   }
 }
 
-function binaryPayload(contentType: string | null, body: Uint8Array): string {
+/** Its media type says what the data is: JSON, text in its charset, or bytes. What the bytes look like says nothing. */
+function binaryPayload(headers: Headers, body: Uint8Array): string {
   if (body.byteLength === 0) return '{}'
-  const mediaType = contentType?.split(';')[0]?.trim().toLowerCase() ?? 'application/json'
-  let text: string
-  try {
-    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(body)
-  } catch {
-    return JSON.stringify({ data_base64: base64Of(body) })
-  }
-  if (mediaType === 'application/json' || mediaType.endsWith('+json'))
+  const mediaType = mediaTypeOf({ headers }) || 'application/json'
+  if (isJson(mediaType)) {
+    const text = withoutMark(decode(body, 'utf-8'))
     return payloadOf(parseJson(text), text.trim())
-  return JSON.stringify({ data: text })
+  }
+  if (!isText(mediaType)) return JSON.stringify({ data_base64: base64Of(body) })
+  const charset = /;\s*charset="?([^\s;"]+)/i.exec(headers.get('Content-Type') ?? '')?.[1]
+  return JSON.stringify({ data: decode(body, charset ?? 'utf-8') })
+}
+
+const TEXT_TYPES = [
+  'application/xml',
+  'application/yaml',
+  'application/x-ndjson',
+  'application/x-www-form-urlencoded',
+  'application/javascript',
+]
+
+function isText(mediaType: string): boolean {
+  return /^text\/|\+(xml|yaml)$/.test(mediaType) || TEXT_TYPES.includes(mediaType)
+}
+
+/** @throws HttpError 415 for a charset that is not known, 400 for bytes that are not in it */
+function decode(bytes: Uint8Array, charset: string): string {
+  let decoder: TextDecoder
+  try {
+    decoder = new TextDecoder(charset, { fatal: true, ignoreBOM: true })
+  } catch {
+    const detail =
+      'The charset of the Content-Type is not known. Send the data in UTF-8, or as application/octet-stream.'
+    throw new HttpError(415, 'UNSUPPORTED_MEDIA_TYPE', detail)
+  }
+  try {
+    return decoder.decode(bytes)
+  } catch {
+    const detail =
+      `The data is not valid ${decoder.encoding}. Name its charset, as in ` +
+      '"text/plain; charset=iso-8859-1", or send it as application/octet-stream.'
+    throw new HttpError(400, 'INVALID_UTF8', detail)
+  }
 }
 
 /** What the specification says of attributes (CloudEvents 1.0.2 §3). */
@@ -104,8 +140,11 @@ function check(attributes: Record<string, unknown>): Complaint[] {
     else if (REQUIRED.includes(name) || OPTIONAL.includes(name)) {
       if (typeof value !== 'string' || value === '')
         complain(name, `must be a string that is not empty, not ${typeName(value)}`)
-      else if (name === 'time' && (!RFC_3339.test(value) || Number.isNaN(Date.parse(value))))
-        complain(name, 'must be an RFC 3339 timestamp')
+      else if (name === 'time' && !isTimestamp(value))
+        complain(
+          name,
+          'must be an RFC 3339 timestamp such as 2026-11-21T08:30:00Z, of a day there is',
+        )
       else if (name === 'dataschema' && !URL.canParse(value))
         complain(name, 'must be an absolute URI')
     } else if (!isSimple(value)) complain(name, 'must be a string, a boolean or a 32-bit integer')

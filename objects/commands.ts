@@ -2,6 +2,7 @@ import { cutReason } from './dead-letter'
 import { EVENT_ID_RULE, isEventId } from './event'
 import { LIMITS } from './limits'
 import { type Complaint, HttpError } from './problem'
+import { didYouMean } from './suggestion'
 
 /** Bodies of the requests that change events. No I/O. */
 
@@ -62,9 +63,11 @@ function parseObject(text: string, known: string[]): Record<string, unknown> {
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw invalid([{ pointer: '#', detail: 'must be a JSON object' }])
-  const unknown = Object.keys(value).filter((name) => !known.includes(name))
-  if (unknown.length > 0)
-    throw invalid([{ pointer: '#', detail: `has unknown members; known are ${known.join(', ')}` }])
+  const unknown = Object.keys(value).find((name) => !known.includes(name))
+  if (unknown !== undefined) {
+    const detail = didYouMean(unknown, known) ?? `known are ${known.join(', ')}`
+    throw invalid([{ pointer: '#', detail: `has an unknown member; ${detail}` }])
+  }
   return { ...value }
 }
 

@@ -1,6 +1,7 @@
+import { notConfigured } from './config'
 import { D1_TIMEOUT_MS } from './d1-writer'
 import type { StoredEvent } from './event'
-import { log } from './log'
+import { log, logOnce } from './log'
 import { unavailable } from './problem'
 import { withTimeout } from './retry'
 
@@ -23,6 +24,14 @@ export function storedEvent({
   return { event_id, payload, metadata, status, retry_count, ...times }
 }
 
+export const SCHEMA_MISSING =
+  'D1 has not the tables of schema.sql: apply it with "npx wrangler d1 execute event-inbox --remote --file schema.sql"'
+
+/** Whether D1 answered that it has no such table: not a failure that passes by itself. */
+export function isSchemaMissing(error: unknown): boolean {
+  return /no such (table|column)/.test(String(error))
+}
+
 /** Rows a query finds in D1. @throws HttpError 503 when D1 does not answer */
 export async function readRows<Row>(
   db: D1Database,
@@ -39,6 +48,10 @@ export async function readRows<Row>(
     )
     return results
   } catch (error) {
+    if (isSchemaMissing(error)) {
+      logOnce('error', SCHEMA_MISSING, { error: String(error) })
+      throw notConfigured()
+    }
     log('error', 'D1 did not answer a query', { error: String(error) })
     throw unavailable('The database does not answer. Events are still accepted; try again.')
   }

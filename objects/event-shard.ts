@@ -4,7 +4,7 @@ import type { EventStatus, NewEvent } from './event'
 import { bodyLength, cutIntoRows, type EventBody, type EventState } from './journal'
 import { maxRetries, transition, type Verb } from './lifecycle'
 import { LIMITS } from './limits'
-import { log } from './log'
+import { log, LOGGED_IDS } from './log'
 import type { ShardMetrics } from './metrics'
 import { Outbox } from './outbox'
 import { backoffMs, MAX_DELAY_MS } from './retry'
@@ -61,6 +61,13 @@ export interface HandOver {
   outcomes: (AcceptOutcome | null)[]
   /** Later than all that this shard ever did with these ids. */
   clock: number
+}
+
+export interface Redriven {
+  redriven: number
+  /** The first of them, for the log; absent from shards of the version before. */
+  event_ids?: string[]
+  more: boolean
 }
 
 /** An event's state, with its body as long as D1 does not have it. */
@@ -166,12 +173,14 @@ export class EventShard extends DurableObject<Env> {
     return this.#move('retry', ids)
   }
 
-  /** Retries dead letters, all or those with this reason. @returns how many; call again while there are REDRIVE_A_STEP */
-  async redrive(reason: string | null): Promise<{ redriven: number; more: boolean }> {
+  /** Retries dead letters, all or those with this reason. @returns how many; call again while there are `more` */
+  async redrive(reason: string | null): Promise<Redriven> {
     const ids = this.#store.deadLetterIds(reason, REDRIVE_A_STEP)
     const outcomes = this.#move('retry', ids)
+    const event_ids = ids.filter((_, index) => outcomes[index]?.outcome === 'moved')
     return {
-      redriven: outcomes.filter(({ outcome }) => outcome === 'moved').length,
+      redriven: event_ids.length,
+      event_ids: event_ids.slice(0, LOGGED_IDS),
       more: ids.length === REDRIVE_A_STEP,
     }
   }
@@ -350,7 +359,11 @@ export class EventShard extends DurableObject<Env> {
   /** One line a commit: a line a request would cost more than all the rest of accepting it. */
   #logAccepted(accepted: NewEvent[]): void {
     if (accepted.length === 0) return
-    const events = accepted.map(({ event_id, correlation_id }) => ({ correlation_id, event_id }))
+    const events = accepted.map(({ event_id, correlation_id, caller }) => ({
+      correlation_id,
+      caller,
+      event_id,
+    }))
     const what = events.length === 1 ? events[0] : { events }
     log('info', 'accepted', { shard: this.ctx.id.name, ...what })
   }

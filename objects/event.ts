@@ -1,6 +1,7 @@
 import { memberSources, nestingDepth } from './json-text'
 import { LIMITS } from './limits'
 import { type Complaint, HttpError } from './problem'
+import { didYouMean } from './suggestion'
 
 export type EventStatus = 'pending' | 'delivered' | 'failed'
 export const STATUSES: readonly EventStatus[] = ['pending', 'delivered', 'failed']
@@ -21,6 +22,8 @@ export interface NewEvent {
   payload: string
   metadata: string | null
   correlation_id: string
+  /** The name of the token it came with, for the log. */
+  caller?: string
   /** The service made its id: nobody else can have it. */
   isNew?: true
   /** Of a request with an idempotency key: the body's hash, so that a repeat is told from another event under the same key. */
@@ -47,10 +50,15 @@ export function isEventId(value: unknown): value is string {
 }
 
 const MEMBERS = ['payload', 'metadata', 'event_id']
+const CLOUD_EVENT =
+  'is an attribute of a CloudEvent; send one with "Content-Type: application/cloudevents+json", ' +
+  'several as an array with "application/cloudevents-batch+json"'
 
 /** The event in JSON text `{"payload", "metadata"?, "event_id"?}`. @throws HttpError 400 that names every wrong member */
 export function parseEvent(text: string): Draft {
   const { parsed, sources } = parseMembers(text)
+  if ('specversion' in parsed)
+    throw invalidEvent([{ pointer: '#/specversion', detail: CLOUD_EVENT }])
   const complaints: Complaint[] = []
   if (!isObject(parsed.payload)) {
     const found = 'payload' in parsed ? `not ${typeName(parsed.payload)}` : 'and is missing'
@@ -62,7 +70,7 @@ export function parseEvent(text: string): Draft {
       detail: `must be a JSON object, null or absent, not ${typeName(parsed.metadata)}`,
     })
   }
-  if ('event_id' in parsed && !isEventId(parsed.event_id)) {
+  if (parsed.event_id != null && !isEventId(parsed.event_id)) {
     complaints.push({
       pointer: '#/event_id',
       detail: `${EVENT_ID_RULE}; leave it out to have one made`,
@@ -70,12 +78,12 @@ export function parseEvent(text: string): Draft {
   }
   for (const name of sources.keys()) {
     if (complaints.length >= LIMITS.COMPLAINTS) break
-    if (!MEMBERS.includes(name)) {
-      complaints.push({
-        pointer: `#/${pointerToken(name)}`,
-        detail: 'is not a member of an event; put your own data into payload or metadata',
-      })
-    }
+    if (MEMBERS.includes(name)) continue
+    const advice = didYouMean(name, MEMBERS) ?? 'put your own data into payload or metadata'
+    complaints.push({
+      pointer: `#/${pointerToken(name)}`,
+      detail: `is not a member of an event; ${advice}`,
+    })
   }
   const payload = sources.get('payload')
   if (complaints.length > 0 || payload === undefined) throw invalidEvent(complaints)
@@ -96,7 +104,10 @@ export function parseMembers(text: string): {
   const parsed = parseJson(text)
   if (!isObject(parsed))
     throw invalidEvent([
-      { pointer: '#', detail: 'must be a JSON object such as {"payload": {"order": 1}}' },
+      {
+        pointer: '#',
+        detail: `must be a JSON object such as {"payload": {"order": 1}}, not ${typeName(parsed)}`,
+      },
     ])
   return { parsed, sources: memberSources(text) }
 }

@@ -1,6 +1,7 @@
 import type { IRequestStrict, RequestHandler } from 'itty-router'
+import { configurationOf, needed } from './config'
 import { LIMITS } from './limits'
-import { log } from './log'
+import { log, logOnce } from './log'
 import { HttpError } from './problem'
 import { findToken, type Scope, type Token } from './tokens'
 
@@ -8,9 +9,12 @@ import { findToken, type Scope, type Token } from './tokens'
 
 export type InboxRequest = IRequestStrict & {
   correlationId: string
-  caller: Token
+  caller?: Token
   startedAt: number
-  eventId?: string | undefined
+  /** What its log line says of the events it is about. */
+  facts?: Record<string, unknown>
+  /** Of the problem it is answered with. */
+  code?: string
 }
 
 export type Handler = RequestHandler<InboxRequest, [env: Env, ctx: ExecutionContext]>
@@ -40,48 +44,18 @@ export function limitSize({ url, headers }: InboxRequest): void {
     )
 }
 
-export function authenticate(request: InboxRequest, env: Env): void {
-  const presented = /^Bearer +([\x21-\x7e]+) *$/i.exec(
-    request.headers.get('Authorization') ?? '',
-  )?.[1]
-  const caller = presented && configuredToken(env, presented)
-  if (!caller) {
-    const detail = presented
-      ? 'The bearer token is not known.'
-      : 'Send a token: "Authorization: Bearer <token>".'
-    const challenge = presented ? 'Bearer error="invalid_token"' : 'Bearer'
-    throw new HttpError(401, 'UNAUTHORIZED', detail, { headers: { 'WWW-Authenticate': challenge } })
-  }
-  request.caller = caller
+/** Tells what is wrong with the configuration: one line, at the first request that an isolate gets. */
+export function reportMistakes(env: Env): void {
+  const { mistakes } = configurationOf(env)
+  if (mistakes.length > 0) logOnce('error', 'the configuration is not right', { mistakes })
 }
 
-/** Per token, by the platform's rate limiting binding; without one there is no limit. @throws HttpError 429 */
-export async function limitRate({ caller }: InboxRequest, env: Env): Promise<void> {
-  if (!env.RATE_LIMIT || (await env.RATE_LIMIT.limit({ key: caller.name })).success) return
-  throw new HttpError(
-    429,
-    'RATE_LIMITED',
-    'Too many requests with this token. Wait, then send fewer at a time.',
-    { headers: { 'Retry-After': '10' } },
-  )
-}
-
-function configuredToken(env: Env, presented: string): Token | null {
-  try {
-    return findToken(env.API_TOKENS, presented)
-  } catch (error) {
-    log('error', 'the API_TOKENS secret is malformed', { error: String(error) })
-    throw new HttpError(
-      503,
-      'NOT_CONFIGURED',
-      'The service is not configured correctly. Its log says why.',
-    )
-  }
-}
-
-/** Lets only tokens with the scope through. */
+/** Lets only tokens with the scope through, each as often as RATE_LIMIT allows. */
 export function allow(scope: Scope): Handler {
-  return ({ caller }) => {
+  return async (request, env) => {
+    const caller = callerOf(request, env)
+    request.caller = caller
+    if (env.RATE_LIMIT) await limitRate(env.RATE_LIMIT, caller)
     if (caller.scopes.includes(scope)) return
     const headers = { 'WWW-Authenticate': `Bearer error="insufficient_scope", scope="${scope}"` }
     throw new HttpError(
@@ -93,29 +67,66 @@ export function allow(scope: Scope): Handler {
   }
 }
 
+/** @throws HttpError 401, and 503 while no tokens are configured */
+function callerOf(request: InboxRequest, env: Env): Token {
+  const tokens = needed(configurationOf(env).tokens)
+  const presented = /^Bearer +([\x21-\x7e]+) *$/i.exec(
+    request.headers.get('Authorization') ?? '',
+  )?.[1]
+  const caller = presented && findToken(tokens, presented)
+  if (caller) return caller
+  const detail = presented
+    ? 'The bearer token is not known.'
+    : 'Send a token: "Authorization: Bearer <token>".'
+  const challenge = presented ? 'Bearer error="invalid_token"' : 'Bearer'
+  throw new HttpError(401, 'UNAUTHORIZED', detail, { headers: { 'WWW-Authenticate': challenge } })
+}
+
+/** Per token, by the platform's rate limiting binding. @throws HttpError 429 */
+async function limitRate(limiter: RateLimit, caller: Token): Promise<void> {
+  if ((await limiter.limit({ key: caller.name })).success) return
+  throw new HttpError(
+    429,
+    'RATE_LIMITED',
+    'Too many requests with this token. Wait, then send fewer at a time.',
+    { headers: { 'Retry-After': '10' } },
+  )
+}
+
 const CORS_HEADERS = {
-  'Access-Control-Allow-Methods': 'GET, POST, DELETE',
-  'Access-Control-Allow-Headers': 'Authorization, Content-Type, Idempotency-Key, X-Correlation-ID',
+  'Access-Control-Allow-Methods': 'GET, HEAD, POST, DELETE',
   'Access-Control-Max-Age': '86400',
 }
+const ALLOWED_HEADERS =
+  'Authorization, Content-Encoding, Content-Type, Idempotency-Key, X-Correlation-ID'
+// `*` would not cover Authorization, and there is no end to the attributes of CloudEvents: those asked for are named.
+const ALLOWED_IF_ASKED = /^(ce-[a-z0-9]{1,64}|webhook-(id|timestamp|signature))$/
 
 /** Answers a browser's question whether it may ask; no token is needed for that. */
 export function preflight(request: InboxRequest): Response | undefined {
-  const asks = request.method === 'OPTIONS' && request.headers.has('Access-Control-Request-Method')
-  return asks ? new Response(null, { status: 204, headers: CORS_HEADERS }) : undefined
+  if (request.method !== 'OPTIONS' || !request.headers.has('Access-Control-Request-Method')) return
+  const asked = (request.headers.get('Access-Control-Request-Headers') ?? '')
+    .split(',')
+    .map((name) => name.trim().toLowerCase())
+    .filter((name) => ALLOWED_IF_ASKED.test(name))
+  const allowed = [ALLOWED_HEADERS, ...asked].join(', ')
+  return new Response(null, {
+    status: 204,
+    headers: { ...CORS_HEADERS, 'Access-Control-Allow-Headers': allowed },
+  })
 }
 
-/** Lets pages of ALLOWED_ORIGINS (`*`, or a list separated by commas) read the answer. Tokens are sent by hand, cookies never. */
+/** Lets pages of ALLOWED_ORIGINS read the answer. Tokens are sent by hand, cookies never. */
 export function allowOrigin(response: Response, request: InboxRequest, env: Env): void {
   const origin = request.headers.get('Origin')
   if (!origin) return
-  const allowed = env.ALLOWED_ORIGINS.split(',').map((each) => each.trim())
+  const { origins } = configurationOf(env)
   response.headers.append('Vary', 'Origin')
-  if (!allowed.includes('*') && !allowed.includes(origin)) return
-  response.headers.set('Access-Control-Allow-Origin', allowed.includes('*') ? '*' : origin)
+  if (!origins.includes('*') && !origins.includes(origin)) return
+  response.headers.set('Access-Control-Allow-Origin', origins.includes('*') ? '*' : origin)
   response.headers.set(
     'Access-Control-Expose-Headers',
-    'X-Correlation-ID, Idempotency-Replayed, Retry-After, Allow',
+    'X-Correlation-ID, Idempotency-Replayed, Retry-After, Allow, Accept-Post, Accept-Encoding',
   )
 }
 
@@ -131,10 +142,12 @@ export function finish(response: Response, request: InboxRequest): Response {
   if ((!QUIET_METHODS.includes(request.method) && !accepted) || status >= 400) {
     log(status >= 500 ? 'error' : status >= 400 ? 'warn' : 'info', 'request', {
       correlation_id: request.correlationId,
-      event_id: request.eventId,
+      caller: request.caller?.name,
+      ...request.facts,
       method: request.method,
       path: pathOf(request.url).slice(0, 256),
       status,
+      code: request.code,
       duration_ms: Date.now() - request.startedAt,
     })
   }

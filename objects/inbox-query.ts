@@ -2,6 +2,7 @@ import { type EventStatus, isEventId, STATUSES } from './event'
 import { fnv1a } from './hash'
 import { LIMITS } from './limits'
 import { readParameters } from './parameters'
+import { isDay } from './time'
 
 /** Turns the parameters of `GET /inbox` into SQL and bindings. No I/O. Every value is bound; only names from these lists are spliced in. */
 
@@ -53,7 +54,8 @@ export interface InboxQuery {
 }
 
 /** @throws HttpError 400 that names every wrong parameter */
-export function parseInboxQuery(params: URLSearchParams): InboxQuery {
+export function parseInboxQuery(given: URLSearchParams): InboxQuery {
+  const params = new URLSearchParams([...given].map(([name, value]) => [plainName(name), value]))
   const read = readParameters(params, PARAMETERS, PREFIXES)
   const sort = read.choice('sort', SORTS)
   const descending = read.choice('order', ['desc', 'asc']) === 'desc'
@@ -168,6 +170,15 @@ export function parseInboxQuery(params: URLSearchParams): InboxQuery {
   }
 }
 
+/**
+ * The plain name of a filter that is written as OpenAPI clients write members of an object (`deepObject`):
+ * `filter[payload.a.b]` and `filter[payload][a][b]` are both `payload.a.b`. Any other name stays as it is.
+ */
+function plainName(name: string): string {
+  const inner = /^filter((?:\[[^[\]]*\])+)$/.exec(name)?.[1]?.slice(1, -1).replaceAll('][', '.')
+  return inner && PREFIXES.some((prefix) => inner.startsWith(prefix)) ? inner : name
+}
+
 type Reader = ReturnType<typeof readParameters>
 
 function readStatuses(read: Reader): readonly EventStatus[] {
@@ -194,6 +205,7 @@ function readTimes(read: Reader): { from: string | null; to: string | null } {
   }
   const from = time('from')
   const to = time('to')
+  if (from !== null && to !== null && to < from) read.complain('to', 'must not be before from')
   const date = read.text('created_date')
   if (date === null)
     return { from: from === null ? null : isoOf(from), to: to === null ? null : isoOf(to) }
@@ -211,14 +223,7 @@ export function parseTime(text: string): number | null {
   const date = found?.[1]
   if (!date) return null
   const at = Date.parse(text.replace(' ', '+'))
-  // 30 February is read as a day in March.
-  const day = Date.parse(date)
-  return Number.isNaN(at) ||
-    Number.isNaN(day) ||
-    !isoOf(day).startsWith(date) ||
-    !/^\d{4}-/.test(isoOf(at))
-    ? null
-    : at
+  return Number.isNaN(at) || !isDay(date) || !/^\d{4}-/.test(isoOf(at)) ? null : at
 }
 
 function isoOf(milliseconds: number): string {

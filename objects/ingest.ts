@@ -1,10 +1,20 @@
-import { Webhook } from 'standardwebhooks'
+import type { Webhook } from 'standardwebhooks'
 import { isBinaryCloudEvent, parseBinaryCloudEvent, parseCloudEvent } from './cloud-event'
-import { type Draft, parseEvent, parseJson, payloadOf } from './event'
+import { needed } from './config'
+import { type Draft, isObject, parseEvent, parseJson, payloadOf } from './event'
 import { elementSources } from './json-text'
 import { LIMITS } from './limits'
 import { HttpError } from './problem'
-import { readBytes, readText, tooLarge } from './requests'
+import {
+  type Body,
+  isJson,
+  mediaTypeOf,
+  readBytes,
+  readSignedText,
+  readText,
+  tooLarge,
+  withoutMark,
+} from './requests'
 
 /** Every way an event may come in, read into drafts. */
 
@@ -28,21 +38,31 @@ const MEDIA_TYPES = [
   'application/cloudevents-batch+json',
   'application/cloudevents+json',
 ].join(', ')
+const NDJSON_TYPES = ['application/x-ndjson', 'application/ndjson', 'application/jsonl']
 
-/** Reads a `POST /events`. @throws HttpError 400, 401 (webhook signature), 413, 415 for what is wrong with all of it */
+/**
+ * Reads a `POST /events`.
+ * @param webhooks verify Standard Webhooks; null when their secret is malformed
+ * @throws HttpError 400, 401 (webhook signature), 413, 415, 503 for what is wrong with all of it
+ */
 export async function readEvents(
-  request: Pick<Request, 'headers' | 'body' | 'bytes'>,
-  webhookSecret: string | undefined,
+  request: Body,
+  webhooks: readonly Webhook[] | null,
 ): Promise<Ingest> {
   const { headers } = request
   const key = idempotencyKey(headers)
-  if (headers.has('webhook-id')) return readWebhook(request, webhookSecret)
-  const mediaType = headers.get('Content-Type')?.split(';')[0]?.trim().toLowerCase() ?? ''
+  if (headers.has('webhook-id')) return readWebhook(request, needed(webhooks))
+  const mediaType = mediaTypeOf(request)
   switch (mediaType) {
-    case 'application/cloudevents-batch+json':
-      return batch(arrayEntries(await readText(request, LIMITS.BATCH_BYTES), parseCloudEvent), key)
+    case 'application/cloudevents-batch+json': {
+      const text = await readText(request, LIMITS.BATCH_BYTES)
+      if (/^\s*\{/.test(text)) throw sendAs('One CloudEvent', 'application/cloudevents+json')
+      return batch(arrayEntries(text, parseCloudEvent), key)
+    }
     case 'application/cloudevents+json': {
       const text = await readText(request, LIMITS.EVENT_BYTES)
+      if (isArray(text))
+        throw sendAs('An array of CloudEvents', 'application/cloudevents-batch+json')
       return single(parseCloudEvent(text), key, text)
     }
   }
@@ -52,21 +72,56 @@ export async function readEvents(
       key,
       '',
     )
-  switch (mediaType) {
-    case 'application/json': {
-      const text = await readText(request, LIMITS.BATCH_BYTES)
-      if (isArray(text)) return batch(arrayEntries(text, parseEvent), key)
-      if (exceeds(text, LIMITS.EVENT_BYTES)) throw tooLarge(LIMITS.EVENT_BYTES)
-      return single(parseEvent(text), key, text)
-    }
-    case 'application/x-ndjson':
-    case 'application/ndjson':
-    case 'application/jsonl':
-      return batch(lineEntries(await readText(request, LIMITS.BATCH_BYTES)), key)
+  if (isJson(mediaType)) {
+    const text = await readText(request, LIMITS.BATCH_BYTES)
+    if (isArray(text)) return batch(arrayEntries(text, parseEvent), key)
+    return single(parseOne(text), key, text)
   }
-  throw new HttpError(415, 'UNSUPPORTED_MEDIA_TYPE', `Send events as one of ${MEDIA_TYPES}.`, {
+  if (NDJSON_TYPES.includes(mediaType)) {
+    const text = await readText(request, LIMITS.BATCH_BYTES)
+    if (/^\s*\[[^]*\]\s*$|^\s*\{[ \t\r]*\n/.test(text))
+      throw sendAs('JSON that is no event a line', 'application/json')
+    return batch(lineEntries(text), key)
+  }
+  throw new HttpError(415, 'UNSUPPORTED_MEDIA_TYPE', adviceFor(mediaType), {
     headers: { 'Accept-Post': MEDIA_TYPES },
   })
+}
+
+function adviceFor(mediaType: string): string {
+  const advice = 'Add "Content-Type: application/json" for JSON'
+  if (mediaType === '')
+    return `The request has no Content-Type. ${advice}; others are ${MEDIA_TYPES}.`
+  if (mediaType === 'application/x-www-form-urlencoded')
+    return `This is the Content-Type of a form, which is what "curl -d" sends unless told otherwise. ${advice}.`
+  return `Send events as one of ${MEDIA_TYPES}.`
+}
+
+function sendAs(what: string, mediaType: string): HttpError {
+  const detail = `${what} is sent with "Content-Type: ${mediaType}".`
+  return new HttpError(415, 'UNSUPPORTED_MEDIA_TYPE', detail, {
+    headers: { 'Accept-Post': MEDIA_TYPES },
+  })
+}
+
+function parseOne(text: string): Draft {
+  try {
+    if (exceeds(text, LIMITS.EVENT_BYTES)) throw tooLarge(LIMITS.EVENT_BYTES)
+    return parseEvent(text)
+  } catch (error) {
+    if (startsWithLine(text)) throw sendAs('JSON with an event a line', 'application/x-ndjson')
+    throw error
+  }
+}
+
+/** Whether more follows after a first line that is an object: of a text that is no event, that makes it NDJSON. */
+function startsWithLine(text: string): boolean {
+  const lines = text.trim()
+  try {
+    return lines.includes('\n') && isObject(parseJson(lines.slice(0, lines.indexOf('\n'))))
+  } catch {
+    return false
+  }
 }
 
 function isArray(text: string): boolean {
@@ -168,10 +223,7 @@ function entryOf(source: string, parse: (source: string) => Draft): Entry {
 }
 
 /** Standard Webhooks: the body is the payload, `webhook-id` the key; the signature is verified when there is a secret for it. */
-async function readWebhook(
-  request: Pick<Request, 'headers' | 'body' | 'bytes'>,
-  secret: string | undefined,
-): Promise<Ingest> {
+async function readWebhook(request: Body, webhooks: readonly Webhook[]): Promise<Ingest> {
   const { headers } = request
   const id = headers.get('webhook-id') ?? ''
   if (id === '' || id.length > LIMITS.IDEMPOTENCY_KEY_LENGTH) {
@@ -181,8 +233,9 @@ async function readWebhook(
       `webhook-id must have 1 to ${LIMITS.IDEMPOTENCY_KEY_LENGTH} characters.`,
     )
   }
-  const text = await readText(request, LIMITS.EVENT_BYTES)
-  if (secret) verifySignature(secret, text, headers)
+  const signed = await readSignedText(request, LIMITS.EVENT_BYTES)
+  if (webhooks.length > 0) verifySignature(webhooks, signed, headers)
+  const text = withoutMark(signed)
   const payload = payloadOf(parseJson(text), text.trim())
   const metadata = JSON.stringify({
     webhook_id: id,
@@ -192,14 +245,13 @@ async function readWebhook(
   return { batch: false, entries: [{ draft }], key: ['webhook', id], text }
 }
 
-/** Several secrets, separated by blanks, are valid at once, so that one can be rotated. */
-function verifySignature(secrets: string, text: string, headers: Headers): void {
+function verifySignature(webhooks: readonly Webhook[], text: string, headers: Headers): void {
   const signed = { 'webhook-id': '', 'webhook-timestamp': '', 'webhook-signature': '' }
   for (const name of Object.keys(signed) as (keyof typeof signed)[])
     signed[name] = headers.get(name) ?? ''
-  for (const secret of secrets.split(/\s+/).filter(Boolean)) {
+  for (const webhook of webhooks) {
     try {
-      new Webhook(secret).verify(text, signed, { jsonParse: false })
+      webhook.verify(text, signed, { jsonParse: false })
       return
     } catch {
       // Perhaps the next one.

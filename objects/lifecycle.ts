@@ -1,3 +1,4 @@
+import { configurationOf, type Variables } from './config'
 import type { EventStatus } from './event'
 import type { EventState } from './journal'
 
@@ -42,8 +43,7 @@ export function transition(
   }
 }
 
-/** The MAX_RETRIES variable; 3 unless it is a whole number of at least 1. */
-export function maxRetries({ MAX_RETRIES }: { MAX_RETRIES: string }): number {
-  const value = Number(MAX_RETRIES)
-  return Number.isInteger(value) && value >= 1 ? value : 3
+/** The MAX_RETRIES variable; while it is malformed, no event fails. */
+export function maxRetries(env: Variables): number {
+  return configurationOf(env).maxRetries ?? Infinity
 }

@@ -5,6 +5,11 @@ export const LIMITS = {
   /** Of payload and metadata as they are stored: data that is no JSON grows when it is wrapped in it. */
   STORED_BYTES: 1_500_000,
   BATCH_BYTES: 8 * 1_048_576,
+  /**
+   * Of all bodies under way in an isolate, which has 128 MB. A byte costs it up to six: as it came, as text of two bytes a
+   * character, parsed for a moment, and in the message to its shard.
+   */
+  HELD_BYTES: 16 * 1_048_576,
   /** A client with more to mend than this sees the first ones. */
   COMPLAINTS: 20,
   /**
@@ -24,8 +29,8 @@ export const LIMITS = {
   QUERY_PATH_DEPTH: 5,
   QUERY_VALUE_LENGTH: 1_000,
   PAGE_EVENTS: 1_000,
-  /** A page ends early rather than hold more than this: a Worker has 128 MB. */
-  PAGE_BYTES: 16_000_000,
+  /** A page ends early rather than hold more than this: a Worker has 128 MB, for several listings at once. */
+  PAGE_BYTES: 8_000_000,
   /** What no index knows is looked for in at most so many events a page; the cursor goes on from there. */
   PAGE_SCAN: 10_000,
   COMMAND_BYTES: 262_144,

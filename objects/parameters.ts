@@ -1,6 +1,6 @@
-import { closest, distance } from 'fastest-levenshtein'
 import { LIMITS } from './limits'
 import { type Complaint, HttpError } from './problem'
+import { didYouMean } from './suggestion'
 
 /** Reads a query string; every complaint is collected, and `done` throws them together. `prefixes` begin further known names. */
 export function readParameters(
@@ -12,22 +12,20 @@ export function readParameters(
   const complain = (parameter: string, detail: string) => {
     complaints.push({ parameter: parameter.slice(0, 64), detail })
   }
-  const names = new Set(params.keys())
-  if (names.size > LIMITS.QUERY_PARAMETERS) {
+  const given = new Set(params.keys())
+  if (given.size > LIMITS.QUERY_PARAMETERS) {
     throw new HttpError(
       400,
       'INVALID_PARAMETER',
       `At most ${LIMITS.QUERY_PARAMETERS} parameters are allowed.`,
     )
   }
-  for (const name of names) {
+  for (const name of given) {
     const isKnown = known.includes(name) || prefixes.some((prefix) => name.startsWith(prefix))
-    if (!isKnown)
-      complain(
-        name,
-        `is unknown; ${suggestion(name, [...known, ...prefixes.map((each) => `${each}<key>`)])}`,
-      )
-    else if (params.getAll(name).length > 1) complain(name, 'was given more than once')
+    if (!isKnown) {
+      const names = [...known, ...prefixes.map((each) => `${each}<key>`)]
+      complain(name, `is unknown; ${didYouMean(name, names) ?? `known are ${names.join(', ')}`}`)
+    } else if (params.getAll(name).length > 1) complain(name, 'was given more than once')
   }
   return {
     text: (name: string) => params.get(name),
@@ -67,11 +65,4 @@ export function readParameters(
       )
     },
   }
-}
-
-function suggestion(name: string, known: string[]): string {
-  const nearest = closest(name.slice(0, 64), known)
-  return distance(name, nearest) <= Math.min(3, name.length / 2)
-    ? `did you mean ${nearest}?`
-    : `known are ${known.join(', ')}`
 }

@@ -1,5 +1,5 @@
+import { configurationOf } from './config'
 import { isoTime } from './event'
-import { log } from './log'
 import { removeFromShards } from './shards'
 
 const STEP = 1_000
@@ -15,11 +15,9 @@ const EXPIRED = `
 
 /** Removes events delivered more than RETENTION_DAYS ago, from their shards and so from D1. @returns how many */
 export async function prune(env: Env, now: number): Promise<number> {
-  if (!/^\d{1,5}(\.\d+)?$/.test(env.RETENTION_DAYS)) {
-    log('error', 'RETENTION_DAYS is not a number of days; nothing is pruned')
-    return 0
-  }
-  const before = now - Number(env.RETENTION_DAYS) * DAY_MS
+  const { retentionDays } = configurationOf(env)
+  if (retentionDays === null) return 0
+  const before = now - retentionDays * DAY_MS
   let pruned = 0
   let after = { created_at: '', event_id: '' }
   for (let step = 0; step < MAX_STEPS; step++) {

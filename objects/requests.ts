@@ -1,12 +1,22 @@
+import { holdBytes } from './body-budget'
 import { EVENT_ID_RULE, isEventId } from './event'
 import { HttpError } from './problem'
 
 /** What a handler reads from a request, and what it refuses in it. */
 
+/** The media type in lower case, without its parameters; empty when there is none. */
+export function mediaTypeOf({ headers }: Pick<Request, 'headers'>): string {
+  return headers.get('Content-Type')?.split(';')[0]?.trim().toLowerCase() ?? ''
+}
+
+/** Whether a media type is JSON (RFC 6839 §3.1). */
+export function isJson(mediaType: string): boolean {
+  return mediaType === 'application/json' || mediaType.endsWith('+json')
+}
+
 /** @throws HttpError 415 unless the body is JSON */
 export function requireJson(request: Pick<Request, 'headers'>): void {
-  const mediaType = request.headers.get('Content-Type')?.split(';')[0]?.trim().toLowerCase()
-  if (mediaType === 'application/json') return
+  if (isJson(mediaTypeOf(request))) return
   throw new HttpError(
     415,
     'UNSUPPORTED_MEDIA_TYPE',
@@ -15,13 +25,18 @@ export function requireJson(request: Pick<Request, 'headers'>): void {
   )
 }
 
-type Body = Pick<Request, 'headers' | 'body' | 'bytes'>
+export type Body = Pick<Request, 'headers' | 'body' | 'bytes'>
 
-// A byte order mark stays: JSON has none.
+// Here a byte order mark is a character like any other.
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-/** The body as text. @throws HttpError 400 for what is not UTF-8, and as readBytes */
+/** The body as text, without a byte order mark. @throws HttpError 400 for what is not UTF-8, and as readBytes */
 export async function readText(request: Body, maxBytes: number): Promise<string> {
+  return withoutMark(await readSignedText(request, maxBytes))
+}
+
+/** The body as text, just as it came: signatures cover the byte order mark too. */
+export async function readSignedText(request: Body, maxBytes: number): Promise<string> {
   const bytes = await readBytes(request, maxBytes)
   try {
     return decoder.decode(bytes)
@@ -30,29 +45,101 @@ export async function readText(request: Body, maxBytes: number): Promise<string>
   }
 }
 
-/** The body's bytes, read no further than the limit. @throws HttpError 413, or 400 for what was cut off */
+/** JSON has no byte order mark, but some editors and shells put one in front of a file. */
+export function withoutMark(text: string): string {
+  return text.startsWith('\ufeff') ? text.slice(1) : text
+}
+
+/** What cannot be compressed gets a little longer by it. */
+const CODING_OVERHEAD_BYTES = 16_384
+
+/**
+ * The body's bytes, decoded, and read no further than the limit.
+ * @throws HttpError 413, 415, 503, or 400 for what was cut off
+ */
 export async function readBytes(request: Body, maxBytes: number): Promise<Uint8Array> {
-  const declared = request.headers.get('Content-Length')
-  if (Number(declared ?? 0) > maxBytes) throw tooLarge(maxBytes)
+  const coding = codingOf(request)
+  const declared = declaredLength(request)
+  if (coding) return readCompressed(request, declared === 0 ? null : request.body, coding, maxBytes)
+  if (declared !== null && declared > maxBytes) throw tooLarge(maxBytes)
   try {
+    if (declared === null) return await readPieces(request, request.body, maxBytes)
+    holdBytes(request, declared)
     // One wait brings the whole of it.
-    if (declared !== null) {
-      const bytes = await request.bytes()
-      if (bytes.byteLength > maxBytes) throw tooLarge(maxBytes)
-      return bytes
-    }
-    const chunks: Uint8Array[] = []
-    let size = 0
-    for await (const chunk of request.body ?? []) {
-      size += chunk.byteLength
-      if (size > maxBytes) throw tooLarge(maxBytes)
-      chunks.push(chunk)
-    }
-    return await new Blob(chunks).bytes()
+    const bytes = await request.bytes()
+    if (bytes.byteLength > maxBytes) throw tooLarge(maxBytes)
+    return bytes
   } catch (error) {
     if (error instanceof HttpError) throw error
     throw new HttpError(400, 'INCOMPLETE_BODY', 'The body ended before it was complete.')
   }
+}
+
+async function readPieces(
+  request: Body,
+  stream: Body['body'],
+  maxBytes: number,
+): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of stream ?? []) {
+    size += chunk.byteLength
+    if (size > maxBytes) throw tooLarge(maxBytes)
+    holdBytes(request, chunk.byteLength)
+    chunks.push(chunk)
+  }
+  return new Blob(chunks).bytes()
+}
+
+/** Decompresses piece by piece, so that it stops at the limit. So does what never brings anything. */
+async function readCompressed(
+  request: Body,
+  body: Body['body'],
+  coding: 'gzip' | 'deflate',
+  maxBytes: number,
+): Promise<Uint8Array> {
+  let sent = 0
+  const counted = new TransformStream<Uint8Array, Uint8Array>({
+    transform(chunk, controller) {
+      sent += chunk.byteLength
+      if (sent > maxBytes + CODING_OVERHEAD_BYTES) controller.terminate()
+      else controller.enqueue(chunk)
+    },
+  })
+  const decoded = body && body.pipeThrough(counted).pipeThrough(new DecompressionStream(coding))
+  try {
+    return await readPieces(request, decoded, maxBytes)
+  } catch (error) {
+    if (error instanceof HttpError) throw error
+    if (sent > maxBytes + CODING_OVERHEAD_BYTES) throw tooLarge(maxBytes)
+    const detail = `The body is not valid ${coding}, or ended before it was complete.`
+    throw new HttpError(400, 'INVALID_ENCODING', detail)
+  }
+}
+
+function declaredLength({ headers }: Body): number | null {
+  const declared = headers.get('Content-Length') ?? ''
+  return /^\d+$/.test(declared) ? Number(declared) : null
+}
+
+/** How the body is compressed, or null. @throws HttpError 415 for a coding that is not known */
+function codingOf({ headers }: Body): 'gzip' | 'deflate' | null {
+  switch (headers.get('Content-Encoding')?.trim().toLowerCase() ?? '') {
+    case '':
+    case 'identity':
+      return null
+    case 'gzip':
+    case 'x-gzip':
+      return 'gzip'
+    case 'deflate':
+      return 'deflate'
+  }
+  throw new HttpError(
+    415,
+    'UNSUPPORTED_ENCODING',
+    'Send the body as it is, or with "Content-Encoding: gzip" or "deflate".',
+    { headers: { 'Accept-Encoding': 'gzip, deflate, identity' } },
+  )
 }
 
 /** 413 for a body that is larger than `maxBytes`. */

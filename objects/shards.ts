@@ -1,7 +1,8 @@
+import { configurationOf, needed, notConfigured } from './config'
 import type { NewEvent } from './event'
 import type { AcceptOutcome, EventShard } from './event-shard'
 import { fnv1a } from './hash'
-import { log } from './log'
+import { log, logOnce } from './log'
 import { HttpError, unavailable } from './problem'
 import { withTimeout } from './retry'
 
@@ -158,10 +159,10 @@ async function askShardCounts(env: Env): Promise<ShardCounts> {
     throw unavailable('A shard did not answer. Send the request again.')
   })
   const [largest = count, ...former] = noted
-  if (largest > count)
-    throw misconfigured(
-      `SHARD_COUNT is ${count}, but was ${largest}: it can be raised, not lowered`,
-    )
+  if (largest > count) {
+    logOnce('error', 'SHARD_COUNT was lowered; it can only be raised', { count, was: largest })
+    throw notConfigured()
+  }
   const counts: ShardCounts = [largest, ...former]
   known = { configured, counts }
   return counts
@@ -188,16 +189,5 @@ export async function findMisconfiguration(env: Env): Promise<HttpError | null> 
 }
 
 function configuredCount(env: Env): number {
-  const count = Number(env.SHARD_COUNT)
-  if (Number.isInteger(count) && count >= 1 && count <= 256) return count
-  throw misconfigured('SHARD_COUNT is not a whole number from 1 to 256')
-}
-
-function misconfigured(why: string): HttpError {
-  log('error', why)
-  return new HttpError(
-    503,
-    'NOT_CONFIGURED',
-    'The service is not configured correctly. Its log says why.',
-  )
+  return needed(configurationOf(env).shardCount)
 }

@@ -6,43 +6,42 @@ export interface Token {
   scopes: Scope[]
 }
 
-interface KnownToken extends Token {
+export interface KnownToken extends Token {
   padded: Uint8Array
 }
 
 /** No token may be longer. All are compared as so many bytes, so that the time it takes tells nothing about them. */
 const TOKEN_BYTES = 512
 
-// Parsed once for as long as the secret stays the same.
-let cached: { secret: string; tokens: KnownToken[] } | undefined
-
 /**
- * The configured token that `presented` is, or null. Compared in constant time, with every configured one.
- * @param secret the `API_TOKENS` secret: JSON `[{"name", "token", "scopes": [...]}]`; absent means that nobody gets in
+ * The token among `tokens` that `presented` is, or null. Compared in constant time, with every one.
  * @param presented visible ASCII characters
- * @throws Error when the secret is malformed
  */
-export function findToken(secret: string | undefined, presented: string): Token | null {
-  if (!secret) return null
-  if (cached?.secret !== secret) cached = { secret, tokens: parseTokens(secret) }
+export function findToken(tokens: readonly KnownToken[], presented: string): Token | null {
   const padded = pad(presented, scratch)
   if (!padded) return null
   let found: Token | null = null
-  for (const token of cached.tokens) {
+  for (const token of tokens) {
     if (crypto.subtle.timingSafeEqual(padded, token.padded)) found = token
   }
   return found
 }
 
-function parseTokens(secret: string): KnownToken[] {
+/**
+ * Reads the `API_TOKENS` secret: JSON `[{"name", "token", "scopes": [...]}]`.
+ * @throws Error whose message says what it is not, and quotes nothing
+ */
+export function parseTokens(secret: string | undefined): KnownToken[] {
+  if (!secret) throw new Error('is not set; nobody gets in')
   let list: unknown
   try {
     list = JSON.parse(secret)
   } catch {
     // The parser's message would quote the secret.
-    throw new Error('API_TOKENS is not valid JSON')
+    throw new Error('is not valid JSON')
   }
-  if (!Array.isArray(list)) throw new Error('API_TOKENS is not a JSON array')
+  if (!Array.isArray(list)) throw new Error('is not a JSON array')
+  if (list.length === 0) throw new Error('has no token; nobody gets in')
   return list.map(parseToken)
 }
 
@@ -58,7 +57,8 @@ function parseToken(entry: unknown, index: number): KnownToken {
     pad(token, new Uint8Array(TOKEN_BYTES))
   if (typeof name !== 'string' || !padded || !Array.isArray(scopes) || !scopes.every(isScope)) {
     throw new Error(
-      `API_TOKENS entry ${index} is not {"name", "token", "scopes": ["write", "read", "manage"]}, the token up to ${TOKEN_BYTES} visible ASCII characters`,
+      `entry ${index} is not {"name", "token", "scopes": ["write", "read", "manage"]}, ` +
+        `the token up to ${TOKEN_BYTES} visible ASCII characters`,
     )
   }
   return { name, scopes, padded }

@@ -140,12 +140,14 @@ describe('correlation', () => {
         ...anyLine,
         level: 'info',
         message: 'accepted',
+        caller: 'development',
         event_id: 'logged',
         shard: expect.stringMatching(/^shard-\d$/),
       },
       {
         ...common,
         level: 'info',
+        caller: 'development',
         event_id: 'logged',
         method: 'POST',
         path: '/inbox/logged/ack',
@@ -154,12 +156,21 @@ describe('correlation', () => {
       {
         ...common,
         level: 'warn',
+        caller: 'development',
         event_id: 'logged',
         method: 'POST',
         path: '/inbox/logged/ack',
         status: 409,
+        code: 'STATUS_CONFLICT',
       },
-      { ...common, level: 'warn', method: 'GET', path: '/metrics', status: 401 },
+      {
+        ...common,
+        level: 'warn',
+        method: 'GET',
+        path: '/metrics',
+        status: 401,
+        code: 'UNAUTHORIZED',
+      },
     ])
     const all = server
       .getLogs()

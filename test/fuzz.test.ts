@@ -1,4 +1,5 @@
 import { connect } from 'node:net'
+import { deflateSync, gzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import { expect } from 'vitest'
 import { type Inbox, inParallel, test } from './world'
@@ -12,6 +13,8 @@ interface Request {
   path: string
   headers: Record<string, string>
   body: Uint8Array
+  /** The body before it was compressed. */
+  plain: Uint8Array
 }
 
 const bytes = (text: string) => new TextEncoder().encode(text)
@@ -91,6 +94,7 @@ const text = fc.oneof(
   { weight: 1, arbitrary: fc.array(event, { maxLength: 5 }).map((list) => `[${list.join()}]`) },
   { weight: 1, arbitrary: fc.array(event, { maxLength: 5 }).map((list) => list.join('\n')) },
   { weight: 1, arbitrary: object },
+  { weight: 1, arbitrary: event.map((each) => `\ufeff${each}`) },
 )
 /** A byte changed, taken out or put in. */
 const mutated = fc
@@ -104,6 +108,30 @@ const body = fc.oneof(
   { weight: 4, arbitrary: text.map(bytes) },
   { weight: 3, arbitrary: mutated },
   { weight: 1, arbitrary: fc.uint8Array({ maxLength: 300 }) },
+)
+
+/** How bodies are compressed: mostly not at all, sometimes so that it cannot be undone. */
+const coding = fc.oneof(
+  { weight: 8, arbitrary: fc.constant(null) },
+  {
+    weight: 1,
+    arbitrary: fc.constant({ name: 'gzip', compress: (each: Uint8Array) => gzipSync(each) }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.constant({ name: 'deflate', compress: (each: Uint8Array) => deflateSync(each) }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.tuple(fc.nat(), fc.nat({ max: 255 })).map(([at, byte]) => ({
+      name: 'gzip',
+      compress: (each: Uint8Array) => {
+        const zipped = gzipSync(each)
+        zipped[at % zipped.length] = byte
+        return zipped
+      },
+    })),
+  },
 )
 
 const visible = fc.stringMatching(/^[\x21-\x7e]{0,60}$/)
@@ -121,7 +149,11 @@ const headers = fc.tuple(
     'application/x-ndjson',
     'application/cloudevents+json',
     'application/cloudevents-batch+json',
+    'application/vnd.x+json',
+    'application/x-www-form-urlencoded',
     'text/plain',
+    'text/plain; charset=utf-16',
+    'image/png',
     ';',
     'application/json,application/json',
   ),
@@ -160,6 +192,8 @@ const path = fc.oneof(
     '//',
     '/inbox/',
     '/openapi.json',
+    '/evnets',
+    '/health/',
     '/inbox/%00',
     '/inbox/..%2f..',
     '/inbox/a/ack',
@@ -184,6 +218,11 @@ const parameter = fc.tuple(
     'payload.a',
     'metadata.a.b',
     'payload.',
+    'filter[payload.a]',
+    'filter[metadata][a][b]',
+    'filter[',
+    'filter[]',
+    'ready',
     'verify',
     'format',
     'x',
@@ -224,12 +263,19 @@ const request: fc.Arbitrary<Request> = fc
     ),
     headers,
     body,
+    coding,
   )
-  .map(([other, [type, more, authorization], content]) => ({
+  .map(([other, [type, more, authorization], content, coded]) => ({
     method: other?.[0] ?? 'POST',
     path: other ? `${other[1]}?${other[2]}` : '/events',
-    headers: { 'content-type': type, ...(authorization && { authorization }), ...more },
-    body: content,
+    headers: {
+      'content-type': type,
+      ...(authorization && { authorization }),
+      ...more,
+      ...(coded && { 'content-encoding': coded.name }),
+    },
+    body: coded ? coded.compress(content) : content,
+    plain: content,
   }))
 
 /** Sends a request as raw bytes, so that no client tidies it up. Undefined when the server hangs up without a word. */
@@ -305,7 +351,7 @@ test(`${REQUESTS} hostile requests meet no 5xx, no hang and no stack trace; what
     const replay = Array.isArray(data) ? false : answer.text.includes('Idempotency-Replayed')
     for (const result of [data].flat())
       if (result.status === 'accepted' && !replay)
-        accepted.push({ id: result.event_id, body: Buffer.from(each.body).toString('utf8') })
+        accepted.push({ id: result.event_id, body: Buffer.from(each.plain).toString('utf8') })
   })
   const ids = new Set(accepted.map(({ id }) => id))
   await inbox.drained()

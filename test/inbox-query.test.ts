@@ -177,6 +177,8 @@ describe('a query', () => {
     await fc.assert(
       fc.asyncProperty(queries, fc.nat({ max: 20 }), async (given, offset) => {
         const query: Query = { ...given }
+        if (query.from && query.to && query.to < query.from)
+          [query.from, query.to] = [query.to, query.from]
         if (query.created_date) delete query.from
         if (query.created_date) delete query.to
         const expected = naive(events, query)
@@ -308,7 +310,7 @@ describe('a query', () => {
     ])
   })
 
-  test('ends a page early rather than hold more than 16 MB, and goes on behind it', async ({
+  test('ends a page early rather than hold more than 8 MB, and goes on behind it', async ({
     inbox,
   }) => {
     const payload = JSON.stringify({ text: 'x'.repeat(900_000) })
@@ -322,7 +324,7 @@ describe('a query', () => {
     )
     await inbox.drained()
     const first = await page(inbox, 'metadata.big=true&limit=100')
-    expect(first.data.length).toBe(17)
+    expect(first.data.length).toBe(8)
     expect(await allPages(inbox, 'metadata.big=true&limit=100')).toHaveLength(20)
   }, 60_000)
 })

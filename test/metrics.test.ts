@@ -269,6 +269,7 @@ scrape_configs:
 
 plain('minutes counted by an older version keep their counts', () => {
   const database = new DatabaseSync(':memory:')
+  database.exec('CREATE TABLE migrations (version INTEGER PRIMARY KEY NOT NULL)')
   for (const statements of MIGRATIONS.slice(0, 5)) database.exec(statements)
   database.exec('INSERT INTO minutes VALUES (100, 7, 6, 5, 4), (102, 3, 4, 1, 0)')
   database.exec(

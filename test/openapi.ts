@@ -94,7 +94,7 @@ export function checkExchange(sent: Sent, response: Response, text: string): voi
     checkParameters([...(item?.parameters ?? []), ...(operation.parameters ?? [])], sent)
     // What else is a multi-status for, than for what is not as described?
     if (sent.body && status !== 207 && !isForeign(sent.headers))
-      checkBody(operation.requestBody?.content ?? {}, sent.headers, sent.body)
+      checkBody(taken(operation.requestBody?.content ?? {}, sent.headers), sent.headers, sent.body)
   } catch (error) {
     const what = `${sent.method} ${sent.url.pathname} ${status}`
     const why = error instanceof Error ? error.message : String(error)
@@ -125,8 +125,19 @@ function checkHeaders({ headers: described = {} }: Answer, headers: Headers): vo
     if (!known.has(name) && !EVERYWHERE.test(name)) throw new Error(`no such header: ${name}`)
 }
 
+/** OpenAPI has no pattern for media types either: any other that ends with `+json` is as `application/json`. */
+function taken(content: Record<string, Media>, headers: Headers): Record<string, Media> {
+  const mediaType = mediaTypeOf(headers)
+  const json = content['application/json']
+  return mediaType.endsWith('+json') && json ? { [mediaType]: json, ...content } : content
+}
+
+function mediaTypeOf(headers: Headers): string {
+  return headers.get('Content-Type')?.split(';')[0]?.trim().toLowerCase() ?? ''
+}
+
 function checkBody(content: Record<string, Media>, headers: Headers, text: string) {
-  const mediaType = headers.get('Content-Type')?.split(';')[0]?.trim().toLowerCase() ?? ''
+  const mediaType = mediaTypeOf(headers)
   const media = content[mediaType]
   if (!media) throw new Error(`no such media type: ${mediaType}`)
   check(ofJson, media.schema, /[/+]json$/.test(mediaType) ? JSON.parse(text) : text, 'the body')

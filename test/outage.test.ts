@@ -30,8 +30,8 @@ describe('while D1 is unusable', () => {
       const listed = await inbox.get('/inbox')
       expect([listed.status, listed.headers.get('Retry-After'), listed.body.code]).toEqual([
         503,
-        '2',
-        'UNAVAILABLE',
+        null,
+        'NOT_CONFIGURED',
       ])
       await inbox.ack('out-1')
 

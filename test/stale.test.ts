@@ -87,6 +87,7 @@ test('changes and deletions that D1 refuses are told too, and for how long they 
 
 plain('a shard of an older version knows which changes D1 has yet to be told of', () => {
   const database = new DatabaseSync(':memory:')
+  database.exec('CREATE TABLE migrations (version INTEGER PRIMARY KEY NOT NULL)')
   const before = MIGRATIONS.findIndex((statements) => statements.includes('ADD COLUMN changes'))
   for (const statements of MIGRATIONS.slice(0, before)) database.exec(statements)
   database.exec(`INSERT INTO journal (seq, accepted, entries, bodies) VALUES

@@ -77,10 +77,10 @@ export async function listOrders(client: Client) {
       query: {
         status: 'pending',
         from: '2026-01-01',
-        max_retries: 0,
+        filter: { 'payload.order': 17 },
         sort: 'created_at',
         order: 'asc',
-        limit: 1,
+        limit: 10,
       },
     },
   })

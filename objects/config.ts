@@ -1,0 +1,137 @@
+import { Webhook } from 'standardwebhooks'
+import { HttpError } from './problem'
+import { type KnownToken, parseTokens } from './tokens'
+
+/** Reads the configuration, and says in words what is wrong with it. No I/O; no secret is ever quoted. */
+
+export const LEVELS = ['debug', 'info', 'warn', 'error'] as const
+export type Level = (typeof LEVELS)[number]
+
+/** What the variables and secrets come to; null is one that is wrong, and stops what needs it. */
+export interface Configuration {
+  tokens: readonly KnownToken[] | null
+  /** One verifier a secret; none when there is no secret: then signatures are not looked at. */
+  webhooks: readonly Webhook[] | null
+  shardCount: number | null
+  maxRetries: number | null
+  retentionDays: number | null
+  /** `*`, or origins as browsers send them; a wrong one is left out, so that it lets nobody in. */
+  origins: readonly string[]
+  logLevel: Level
+  /** A sentence each. */
+  mistakes: readonly string[]
+}
+
+type Name =
+  | 'API_TOKENS'
+  | 'WEBHOOK_SECRET'
+  | 'SHARD_COUNT'
+  | 'MAX_RETRIES'
+  | 'RETENTION_DAYS'
+  | 'ALLOWED_ORIGINS'
+  | 'LOG_LEVEL'
+
+/** The variables as the platform gives them: text, or a number where `wrangler.jsonc` has one. */
+export type Variables = Partial<Record<Name, unknown>>
+
+const read = new WeakMap<Variables, Configuration>()
+
+/** The configuration in `env`, read once. */
+export function configurationOf(env: Variables): Configuration {
+  const known = read.get(env)
+  if (known) return known
+  const configuration = readConfiguration(env)
+  read.set(env, configuration)
+  return configuration
+}
+
+/** The value of a variable that a request needs. @throws HttpError 503 when it is wrong */
+export function needed<T>(value: T | null): T {
+  if (value === null) throw notConfigured()
+  return value
+}
+
+/** 503 for what nobody but the operator can mend. The log says what it is. */
+export function notConfigured(members: Record<string, unknown> = {}): HttpError {
+  const detail = 'The service is not configured correctly. Its log says why.'
+  return new HttpError(503, 'NOT_CONFIGURED', detail, { members })
+}
+
+export function readConfiguration(env: Variables): Configuration {
+  const mistakes: string[] = []
+  const value = <T>(name: Name, parse: (given: string | undefined) => T): T | null => {
+    const given = env[name]
+    try {
+      return parse(typeof given === 'number' ? String(given) : asText(given))
+    } catch (error) {
+      mistakes.push(`${name} ${error instanceof Error ? error.message : 'is wrong'}`)
+      return null
+    }
+  }
+  return {
+    tokens: value('API_TOKENS', parseTokens),
+    webhooks: value('WEBHOOK_SECRET', parseSecrets),
+    shardCount: value('SHARD_COUNT', wholeNumber(2, 256)),
+    maxRetries: value('MAX_RETRIES', wholeNumber(3, 1_000)),
+    retentionDays: value('RETENTION_DAYS', days),
+    origins: originsOf(env.ALLOWED_ORIGINS, mistakes),
+    logLevel: value('LOG_LEVEL', logLevel) ?? 'info',
+    mistakes,
+  }
+}
+
+function asText(given: unknown): string | undefined {
+  if (given === undefined || typeof given === 'string') return given
+  throw new Error('is not text')
+}
+
+/** @returns a parser of a whole number from 1 to `most`; `otherwise` where none is given */
+function wholeNumber(otherwise: number, most: number) {
+  return (given = String(otherwise)) => {
+    const number = /^\d{1,4}$/.test(given) ? Number(given) : 0
+    if (number < 1 || number > most) throw new Error(`is not a whole number from 1 to ${most}`)
+    return number
+  }
+}
+
+function days(given = '30'): number {
+  if (!/^\d{1,5}(\.\d+)?$/.test(given))
+    throw new Error('is not a number of days; nothing is pruned')
+  return Number(given)
+}
+
+function logLevel(given = 'info'): Level {
+  const level = LEVELS.find((each) => each === given)
+  if (!level) throw new Error(`is none of ${LEVELS.join(', ')}; it is info for now`)
+  return level
+}
+
+/** Several secrets, separated by blanks, are valid at once, so that one can be rotated. */
+function parseSecrets(given: string | undefined): Webhook[] {
+  if (given === undefined) return []
+  try {
+    const secrets = given.split(/\s+/).filter(Boolean)
+    if (secrets.length > 0) return secrets.map((secret) => new Webhook(secret))
+  } catch {
+    // Its message might quote the secret.
+  }
+  throw new Error(
+    'is not one or more secrets in base64, with or without "whsec_", separated by blanks',
+  )
+}
+
+function originsOf(given: unknown, mistakes: string[]): string[] {
+  const origins = String(given ?? '*')
+    .split(',')
+    .map((each) => each.trim().replace(/\/$/, ''))
+    .filter(Boolean)
+  const isOrigin = (each: string) => /^(\*|null|[a-z][a-z0-9+.-]*:\/\/[^/\s*]+)$/.test(each)
+  const wrong = origins.filter((each) => !isOrigin(each))
+  if (wrong.length > 0) {
+    const named = wrong.slice(0, 5).map((each) => JSON.stringify(each.slice(0, 64)))
+    mistakes.push(
+      `ALLOWED_ORIGINS has ${named.join(' and ')}, which is no origin such as https://shop.example`,
+    )
+  }
+  return origins.filter(isOrigin)
+}

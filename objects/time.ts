@@ -1,0 +1,18 @@
+/** Dates and times as text. No I/O. */
+
+/** Whether `date`, as 2026-11-21, is a day there is: Date.parse takes 30 February for one in March. */
+export function isDay(date: string): boolean {
+  const at = Date.parse(date)
+  return !Number.isNaN(at) && new Date(at).toISOString().startsWith(date)
+}
+
+const TIMESTAMP =
+  /^(\d{4}-\d\d-\d\d)T((?:[01]\d|2[0-3]):[0-5]\d):([0-5]\d|60)(?:\.\d+)?(Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/i
+
+/** Whether `text` is a timestamp (RFC 3339 §5.6). The 60th second is a leap second: it comes after 23:59:59 in UTC. */
+export function isTimestamp(text: string): boolean {
+  const [, date = '', minute, second, offset = ''] = TIMESTAMP.exec(text) ?? []
+  if (!isDay(date)) return false
+  const utc = new Date(`${date}T${minute}:00${offset.toUpperCase()}`)
+  return second !== '60' || utc.toISOString().slice(11, 16) === '23:59'
+}
