@@ -40,12 +40,13 @@ import { eventIdOf, readText, requireJson } from './objects/requests'
 import { prune } from './objects/prune'
 import type { Untold } from './objects/shard-store'
 import { isPassing, shardSilent } from './objects/silence'
+import { withTimeout } from './objects/retry'
 import {
   allShards,
+  ANSWER_TIMEOUT_MS,
   askByShard,
   configuredShards,
   findMisconfiguration,
-  removeFromShards,
   type Shard,
   shardName,
 } from './objects/shards'
@@ -254,7 +255,13 @@ async function postNack(request: InboxRequest, env: Env): Promise<Response> {
 /** DELETE /inbox/:id: 200 once it is gone from its shard, 404 unknown. D1 follows. */
 async function deleteEvent(request: InboxRequest, env: Env): Promise<Response> {
   const event_id = namedEvent(request)
-  const [removed] = await removeFromShards(env, [event_id])
+  const [removed] = await askByShard(
+    env,
+    [event_id],
+    String,
+    (shard, own) => shard.remove(own),
+    (gone) => gone === undefined,
+  )
   if (!removed) throw eventNotFound(event_id)
   return json({ data: { event_id, status: 'deleted', timestamp: now() }, timestamp: now() })
 }
@@ -380,7 +387,8 @@ async function takeDeadLetters(batch: MessageBatch<string>, env: Env): Promise<v
 /** Cron: revives shards whose alarm went missing, and removes delivered events past their retention. */
 async function tend(_controller: ScheduledController, env: Env): Promise<void> {
   reportMistakes(env)
-  const poked = await Promise.allSettled(configuredShards(env).map((shard) => shard.poke()))
+  const poking = configuredShards(env).map((shard) => withTimeout(shard.poke(), ANSWER_TIMEOUT_MS))
+  const poked = await Promise.allSettled(poking)
   for (const each of poked)
     if (each.status === 'rejected')
       log('error', 'a shard could not be poked', { error: String(each.reason) })

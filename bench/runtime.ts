@@ -110,9 +110,17 @@ export interface Load {
   p99: number
 }
 
-/** Posts `body` again and again over so many connections. @throws unless every answer is a success */
-export function load(url: URL, body: string, seconds: number, connections = 64): Promise<Load> {
-  return askFor(seconds, new URL('/events', url), connections, ['--method', 'POST', '--body', body])
+/** Posts `body` again and again over so many connections, at most `rate` times a second if there is one. @throws unless every answer is a success */
+export function load(
+  url: URL,
+  body: string,
+  seconds: number,
+  connections = 64,
+  rate?: number,
+): Promise<Load> {
+  const pace = rate ? ['--overallRate', String(rate)] : []
+  const post = ['--method', 'POST', '--body', body, ...pace]
+  return askFor(seconds, new URL('/events', url), connections, post)
 }
 
 /** Gets a path again and again. @throws unless every answer is a success */

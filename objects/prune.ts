@@ -1,38 +1,108 @@
 import { configurationOf } from './config'
+import { readRows } from './d1-reader'
 import { isoTime } from './event'
-import { removeFromShards } from './shards'
+import { log } from './log'
+import { withTimeout } from './retry'
+import {
+  ANSWER_TIMEOUT_MS,
+  shardCountsOrPresent,
+  ownersOf,
+  type ShardCounts,
+  shardNamed,
+} from './shards'
 
-const STEP = 1_000
-/** What is left after so many steps is for the next cron run. */
-const MAX_STEPS = 20
+/** Rows that one query of D1 looks at. */
+const PAGE_ROWS = 5_000
+/** Events of one transaction in a shard, and of one write to D1: small, as posts wait for both. */
+const STEP_EVENTS = 250
+/** The next cron run comes 5 minutes after this one. */
+const MAX_RUN_MS = 4 * 60_000
+/** An invocation may make 10,000; a page takes 2 a shard, and 2 a step. */
+const MAX_CALLS = 9_000
 const DAY_MS = 24 * 60 * 60 * 1_000
 
-// The index finds what is old enough to be looked at; only what was also delivered that long ago goes.
-const EXPIRED = `
-  SELECT event_id, created_at FROM events
-  WHERE status = 'delivered' AND created_at < ?1 AND updated_at < ?1 AND (created_at, event_id) > (?2, ?3)
+// By the index, from where the page before ended: what was removed just now may still be there.
+const OLD = `
+  SELECT event_id, created_at, updated_at FROM events
+  WHERE status = 'delivered' AND created_at < ?1 AND (created_at, event_id) > (?2, ?3)
   ORDER BY created_at, event_id LIMIT ?4`
 
-/** Removes events delivered more than RETENTION_DAYS ago, from their shards and so from D1. @returns how many */
+interface OldRow {
+  event_id: string
+  created_at: string
+  updated_at: string
+}
+
+interface Run {
+  env: Env
+  /** What was delivered earlier is removed. */
+  before: number
+  deadline: number
+  counts: ShardCounts
+  /** Shards that did not answer: their events are left for another run. */
+  silent: Set<string>
+  calls: number
+}
+
+/**
+ * Removes events delivered more than RETENTION_DAYS ago, from their shards and so from D1, for at most MAX_RUN_MS. Two runs at once are
+ * harmless: a shard removes each event once. @returns how many
+ */
 export async function prune(env: Env, now: number): Promise<number> {
   const { retentionDays } = configurationOf(env)
   if (retentionDays === null) return 0
   const before = now - retentionDays * DAY_MS
+  const counts = await shardCountsOrPresent(env)
+  const deadline = now + MAX_RUN_MS
+  const run: Run = { env, before, deadline, counts, silent: new Set(), calls: 0 }
   let pruned = 0
   let after = { created_at: '', event_id: '' }
-  for (let step = 0; step < MAX_STEPS; step++) {
-    const statement = env.DB.prepare(EXPIRED).bind(
-      isoTime(before),
-      after.created_at,
-      after.event_id,
-      STEP,
+  while (Date.now() < deadline && run.calls < MAX_CALLS) {
+    const bindings = [isoTime(before), after.created_at, after.event_id, PAGE_ROWS]
+    // A D1 that does not answer is logged there; what is left is for the next run.
+    const rows = await readRows<OldRow>(env.DB, OLD, bindings).catch(() => [])
+    const expired = rows.filter(({ updated_at }) => updated_at < isoTime(before))
+    pruned += await removeExpired(
+      run,
+      expired.map(({ event_id }) => event_id),
     )
-    const { results } = await statement.all<typeof after>()
-    const ids = results.map((row) => row.event_id)
-    const removed = await removeFromShards(env, ids, before)
-    pruned += removed.filter(Boolean).length
-    after = results.at(-1) ?? after
-    if (ids.length < STEP) break
+    after = rows.at(-1) ?? after
+    if (rows.length < PAGE_ROWS) break
   }
   return pruned
+}
+
+/** Removes events from the shards that may have them, from each at its own pace. @returns how many */
+async function removeExpired(run: Run, ids: string[]): Promise<number> {
+  const owned = ids.flatMap((id) => ownersOf(id, run.counts).map((shard) => ({ shard, id })))
+  const removing = [...Map.groupBy(owned, ({ shard }) => shard)].map(async ([shard, own]) => {
+    let removed = 0
+    for (let from = 0; from < own.length; from += STEP_EVENTS) {
+      if (run.silent.has(shard) || Date.now() >= run.deadline) break
+      const step = own.slice(from, from + STEP_EVENTS).map(({ id }) => id)
+      removed += await removeStep(run, shard, step)
+    }
+    return removed
+  })
+  return (await Promise.all(removing)).reduce((sum, removed) => sum + removed, 0)
+}
+
+/** Removes a few events from a shard and waits until D1 was told; then leaves as much time to others as that took. */
+async function removeStep(run: Run, name: string, ids: string[]): Promise<number> {
+  const shard = shardNamed(run.env, name)
+  const startedAt = Date.now()
+  run.calls += 2
+  let removed = 0
+  try {
+    removed = (await withTimeout(shard.remove(ids, run.before), ANSWER_TIMEOUT_MS)).length
+    if (removed > 0) await withTimeout(shard.flush(), ANSWER_TIMEOUT_MS)
+    await scheduler.wait(Math.min(ANSWER_TIMEOUT_MS, Date.now() - startedAt))
+  } catch (error) {
+    run.silent.add(name)
+    log('error', 'a shard did not answer; its events are pruned another time', {
+      shard: name,
+      error: String(error),
+    })
+  }
+  return removed
 }

@@ -126,19 +126,6 @@ export async function askFormerOwners(
   return { outcomes, clock: Math.max(...clocks) }
 }
 
-/** Removes events wherever they are, with `deliveredBefore` only those delivered before that moment. @returns whether each is gone, in order */
-export function removeFromShards(
-  env: Env,
-  ids: string[],
-  deliveredBefore?: number,
-): Promise<boolean[]> {
-  const remove = async (shard: Shard, own: string[]) => {
-    const gone = new Set(await shard.remove(own, deliveredBefore))
-    return own.map((id) => gone.has(id))
-  }
-  return askByShard(env, ids, String, remove, (removed) => !removed)
-}
-
 /** SHARD_COUNT, and what it was before it was raised: the present one, which is the largest, first. */
 export type ShardCounts = [present: number, ...former: number[]]
 
@@ -147,6 +134,11 @@ let known: { configured: string; counts: ShardCounts } | undefined
 
 async function shardCounts(env: Env): Promise<ShardCounts> {
   return known?.configured === env.SHARD_COUNT ? known.counts : askShardCounts(env)
+}
+
+/** SHARD_COUNT alone, when the first shard does not say what it was before. */
+export async function shardCountsOrPresent(env: Env): Promise<ShardCounts> {
+  return shardCounts(env).catch(() => [configuredCount(env)])
 }
 
 /** The first shard keeps them for all. @throws HttpError 503 for a SHARD_COUNT that is none, or smaller than before: then events would not be found */

@@ -12,7 +12,13 @@ type Fault =
   | 'throw'
   /** The call waits until there are other faults; `sendBatch` does so once the queue has the messages. */
   | 'hold'
+  /** The call takes SLOW_MS longer. */
+  | 'slow'
+  /** The clock jumps JUMP_MS ahead when the call is done, and stays there. */
+  | 'jump'
 
+const SLOW_MS = 200
+const JUMP_MS = 4 * 60_000
 let faults: Record<string, Fault> = {}
 
 export class EventShard extends Shard {
@@ -40,11 +46,17 @@ export class EventShard extends Shard {
     const fault = this.fault(method)
     if (fault === 'reset') this.ctx.abort('reset by a test')
     if (fault === 'throw') throw new TypeError('a mistake, by a test')
+    if (fault === 'slow') await scheduler.wait(SLOW_MS)
     while (this.fault(method) === 'hold') await scheduler.wait(5)
   }
 
   protected async after(method: string): Promise<void> {
-    if (this.fault(method) !== 'reset after') return
+    const fault = this.fault(method)
+    if (fault === 'jump') {
+      const { now } = Date
+      Date.now = () => now() + JUMP_MS
+    }
+    if (fault !== 'reset after') return
     await this.ctx.storage.sync()
     this.ctx.abort('reset by a test')
   }

@@ -1,0 +1,74 @@
+/** How fast cron prunes, alone and while posts come in, and what the posts suffer. `npm run bench:prune -- --events 100000 --rate 200` */
+import { setTimeout } from 'node:timers/promises'
+import { parseArgs } from 'node:util'
+import { INBOX_OPTIONS, load, type Load, machine, start, until, withSchema } from './runtime.ts'
+
+const { values: flags } = parseArgs({
+  options: {
+    events: { type: 'string', default: '100000' },
+    rate: { type: 'string', default: '200' },
+  },
+})
+const EVENTS = Number(flags.events)
+const RATE = Number(flags.rate)
+const SECONDS = 10
+const HEADERS = { Authorization: 'Bearer dev-token', 'Content-Type': 'application/json' }
+const EVENT = {
+  payload: { order: 17, customer: 'c-1029', amount: 12.5, items: [{ sku: 'a-1', count: 2 }] },
+  metadata: { source: 'shop', type: 'order.paid' },
+}
+
+const { assets: _, ...options } = INBOX_OPTIONS
+// What was delivered a second ago is expired.
+const bindings = { ...options.bindings, RETENTION_DAYS: '0.00001' }
+const inbox = await withSchema(await start('inbox', 'worker.ts', { ...options, bindings }))
+const database = await inbox.database()
+
+async function ask(path: string, body: unknown): Promise<void> {
+  const init = { method: 'POST', headers: HEADERS, body: JSON.stringify(body) }
+  const response = await fetch(new URL(path, inbox.url), init)
+  if (!response.ok) throw new Error(`${path}: ${await response.text()}`)
+  await response.body?.cancel()
+}
+
+async function count(status: string): Promise<number> {
+  const sql = 'SELECT count(*) AS n FROM events WHERE status = ?'
+  return Number(await database.prepare(sql).bind(status).first('n'))
+}
+
+async function addDelivered(): Promise<void> {
+  for (let from = 0; from < EVENTS; from += 1_000) {
+    const event_ids = Array.from({ length: 1_000 }, () => crypto.randomUUID())
+    await ask(
+      '/events',
+      event_ids.map((event_id) => ({ event_id, ...EVENT })),
+    )
+    await ask('/inbox/ack', { event_ids })
+  }
+  await until(async () => (await count('delivered')) === EVENTS)
+  await setTimeout(1_500)
+}
+
+/** Runs cron until D1 has none of them left. @returns what it did, in words */
+async function prune(): Promise<string> {
+  const worker = await inbox.miniflare.getWorker(inbox.name)
+  const startedAt = performance.now()
+  await worker.scheduled({ cron: '*/5 * * * *' })
+  const removedMs = performance.now() - startedAt
+  await until(async () => (await count('delivered')) === 0)
+  const rate = Math.round((EVENTS / (performance.now() - startedAt)) * 1_000)
+  return `${rate} events a second pruned, ${(removedMs / 1_000).toFixed(1)} s in all`
+}
+
+const posts = () => load(inbox.url, JSON.stringify(EVENT), SECONDS, 64, RATE)
+const told = ({ rate, p50, p99 }: Load) =>
+  `${rate.toFixed(0)} posts a second, p50 ${p50} ms, p99 ${p99} ms`
+
+console.log(`${machine()}\n${EVENTS} expired events, 2 shards\n`)
+await addDelivered()
+console.log(`alone: ${await prune()}`)
+console.log(`no pruning: ${told(await posts())}`)
+await addDelivered()
+const [pruned, meanwhile] = await Promise.all([prune(), posts()])
+console.log(`both: ${pruned}; ${told(meanwhile)}`)
+await inbox.stop()
