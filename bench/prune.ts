@@ -1,7 +1,9 @@
 /** How fast cron prunes, alone and while posts come in, and what the posts suffer. `npm run bench:prune -- --events 100000 --rate 200` */
 import { setTimeout } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { INBOX_OPTIONS, load, type Load, machine, start, until, withSchema } from './runtime.ts'
+import { machine } from './report.ts'
+import { INBOX_OPTIONS, load, type Load, start, until, withSchema } from './runtime.ts'
+import { EVENT } from './workload.ts'
 
 const { values: flags } = parseArgs({
   options: {
@@ -13,11 +15,6 @@ const EVENTS = Number(flags.events)
 const RATE = Number(flags.rate)
 const SECONDS = 10
 const HEADERS = { Authorization: 'Bearer dev-token', 'Content-Type': 'application/json' }
-const EVENT = {
-  payload: { order: 17, customer: 'c-1029', amount: 12.5, items: [{ sku: 'a-1', count: 2 }] },
-  metadata: { source: 'shop', type: 'order.paid' },
-}
-
 const { assets: _, ...options } = INBOX_OPTIONS
 // What was delivered a second ago is expired.
 const bindings = { ...options.bindings, RETENTION_DAYS: '0.00001' }
@@ -41,7 +38,7 @@ async function addDelivered(): Promise<void> {
     const event_ids = Array.from({ length: 1_000 }, () => crypto.randomUUID())
     await ask(
       '/events',
-      event_ids.map((event_id) => ({ event_id, ...EVENT })),
+      event_ids.map((event_id) => ({ event_id, ...JSON.parse(EVENT) })),
     )
     await ask('/inbox/ack', { event_ids })
   }
@@ -60,7 +57,7 @@ async function prune(): Promise<string> {
   return `${rate} events a second pruned, ${(removedMs / 1_000).toFixed(1)} s in all`
 }
 
-const posts = () => load(inbox.url, JSON.stringify(EVENT), SECONDS, 64, RATE)
+const posts = () => load(inbox.url, EVENT, SECONDS, 64, RATE)
 const told = ({ rate, p50, p99 }: Load) =>
   `${rate.toFixed(0)} posts a second, p50 ${p50} ms, p99 ${p99} ms`
 

