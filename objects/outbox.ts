@@ -295,7 +295,7 @@ export class Outbox {
         ...done,
         attempts: this.#failures,
         since: isoTime(this.#failingSince),
-        waiting: this.#store.waiting(),
+        waiting: this.#store.waiting(this.#store.journalEnd()),
         correlation_ids: correlationIds(states),
       })
     this.#failures = 0

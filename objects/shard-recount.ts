@@ -42,7 +42,7 @@ const startOf = (moment: string) =>
 /** Entries of commits that accepted nothing. */
 const CHANGES = `
   SELECT seq, value ->> 'op' AS op, value ->> 'event_id' AS event_id, value ->> 'created_at' AS created_at
-  FROM journal, json_each(entries) WHERE octet_length(bodies) = 0`
+  FROM journal, json_each(entries) WHERE changes > 0`
 
 /** Reads every row, without keeping any: a GROUP BY would sort them all. */
 export function recountRows(sql: SqlStorage, shard: string): Recount {
@@ -103,7 +103,7 @@ export function untoldPeriods(sql: SqlStorage, hours: number): Pick<Instant, 'be
   const starts = sql
     .exec<{ start: number | null }>(
       `WITH changes AS (${CHANGES})
-       SELECT ${startOf('seq')} AS start FROM journal WHERE octet_length(bodies) > 0
+       SELECT ${startOf('seq')} AS start FROM journal WHERE changes = 0
        UNION SELECT ${startOf('created_at')} FROM changes WHERE op = 'delete'
        UNION SELECT ${startOf('events.created_at')} FROM changes JOIN events USING (event_id)
        UNION SELECT ${startOf('created_at')} FROM parked JOIN events USING (event_id) WHERE retry_at IS NOT NULL

@@ -222,16 +222,10 @@ export class ShardStore {
 
   /** What D1 has not been told of the journal up to `end`, and of what it refused. */
   untold(end: number): Untold {
-    // A row has either bodies or changes: those behind long bodies would have to be looked for through all of them.
-    const [journal] = this.#rows<Untold>(
-      `SELECT coalesce(sum(accepted), 0) AS unstored,
-         coalesce(sum(CASE WHEN octet_length(bodies) = 0 THEN changes END), 0) AS stale
-       FROM journal WHERE seq <= ?`,
-      end,
-    )
+    const { events, changes } = this.waiting(end)
     const unstored = this.#number('SELECT count(*) FROM parked WHERE payload IS NOT NULL')
     const stale = this.#number('SELECT count(*) FROM parked WHERE payload IS NULL OR deletes > 0')
-    return { unstored: unstored + (journal?.unstored ?? 0), stale: stale + (journal?.stale ?? 0) }
+    return { unstored: unstored + events, stale: stale + changes }
   }
 
   /** The oldest journal rows, as many as one write to D1 may carry; with a lower `most` perhaps only a part of the oldest one. */
@@ -290,11 +284,11 @@ export class ShardStore {
     return this.#rows<Deletion>(sql, seq, entry, most)
   }
 
-  /** What waits in the journal: events to be stored, and changes of others. */
-  waiting(): { events: number; changes: number } {
-    const sql =
-      'SELECT coalesce(sum(accepted), 0) AS events, coalesce(sum(changes), 0) AS changes FROM journal'
-    return this.#rows<{ events: number; changes: number }>(sql)[0] ?? { events: 0, changes: 0 }
+  /** What waits in the journal up to `end`: events to be stored, and changes of others. */
+  waiting(end: number): { events: number; changes: number } {
+    const sql = `SELECT coalesce(sum(accepted), 0) AS events, coalesce(sum(changes), 0) AS changes
+      FROM journal WHERE seq <= ?`
+    return this.#rows<{ events: number; changes: number }>(sql, end)[0] ?? { events: 0, changes: 0 }
   }
 
   // Parked events

@@ -109,6 +109,18 @@ test('is right when an event that D1 refuses is deleted, whether it waits, is gi
   await takeAgain(inbox)
 })
 
+test('what D1 takes after all is told as any other event that was stored', async ({ inbox }) => {
+  const before = await settled(inbox)
+  await refuse(inbox, 'INSERT', 'late')
+  await inbox.postId('late')
+  await expect.poll(() => parked(inbox)).toHaveLength(1)
+  const refusedAt = (await inbox.metrics()).last_processed_at ?? ''
+  await takeAgain(inbox)
+  await inbox.drained()
+  expect(await settled(inbox)).toBe(before + 1)
+  expect((await inbox.metrics()).last_processed_at ?? '').toSatisfy((at: string) => at > refusedAt)
+})
+
 test('has no part in a change that D1 refuses, nor in the deletion of its event', async ({
   inbox,
 }) => {
@@ -121,4 +133,17 @@ test('has no part in a change that D1 refuses, nor in the deletion of its event'
   await remove(inbox, 'changed')
   await settled(inbox)
   await takeAgain(inbox)
+})
+
+test('a listing tells nothing of what came in while it waited for D1', async ({ inbox }) => {
+  await slow(inbox, { holdsWrites: true })
+  await inbox.postId('before')
+  await expect.poll(async () => (await slow(inbox)).heldWrites).toBe(1)
+  const listing = inbox.get('/inbox?limit=1')
+  await inbox.metrics()
+  for (let n = 0; n < 5; n++) await inbox.postId(`later-${n}`)
+  await slow(inbox, { holdsWrites: false })
+  // None, or the one that came before, should its two seconds be over.
+  expect((await listing).body.unstored).toBeLessThanOrEqual(1)
+  await settled(inbox)
 })

@@ -235,10 +235,10 @@ test('takes nothing that moves for a difference, whatever happens meanwhile; wha
       /** What happens meanwhile. */
       const meanwhile = () => {
         for (let n = 0; n < calm; n++) {
-          const [kind, index, what] = acts.next().value ?? [9, 0, 0]
+          const [kind, index, what] = acts.next().value ?? [9, 0, 99]
           if (kind < 4) real.act(index, what)
-          else if (kind < 8) real.tell(index)
-          else if (kind === 8 && what < 20) real.nextPeriod()
+          else if (kind < 9) real.tell(index)
+          else if (what < 10) real.nextPeriod()
         }
       }
       const look = () =>
@@ -252,8 +252,8 @@ test('takes nothing that moves for a difference, whatever happens meanwhile; wha
           return { begun, counts, ended: real.instant(index) }
         })
       for (let n = 0; n < 12; n++) {
-        real.act(n % 2, n * 5)
-        real.nextPeriod()
+        real.act(n % 2, 0)
+        if (n % 6 === 5) real.nextPeriod()
         real.tell(n % 2)
       }
       const before = look()
@@ -274,7 +274,7 @@ test('takes nothing that moves for a difference, whatever happens meanwhile; wha
       const differences = [...judge(one, real.d1Counts(), two, HOURS, '').values()].flat()
       expect(differences).toHaveLength(1)
     }),
-    { numRuns: 1_000 },
+    { numRuns: 3_000 },
   )
-  expect(compared).toBeGreaterThan(1_000)
+  expect(compared).toBeGreaterThan(300)
 })

@@ -36,6 +36,10 @@ test('compares all but the periods of which D1 has not been told everything', as
   await inbox.expectVerified()
 
   await stop(inbox)
+  await inbox.postId('new')
+  const { created_at } = await inbox.event('new')
+  const present = created_at.slice(0, 'yyyy-mm-ddThh'.length)
+  expect(await verify(inbox)).toMatchObject({ verified: true, behind: [present] })
   await inbox.ack('a-0')
   expect(await behind(inbox)).toEqual([FIVE])
   await remove(inbox, 'a-1')
@@ -67,6 +71,16 @@ test('says nothing of a dead letter that D1 has yet to be told is none', async (
   const letters = await inbox.db.prepare('SELECT event_id FROM dead_letters').all()
   expect(letters.results).toHaveLength(3)
   await goOn(inbox)
+  // One that the queue has and D1 not yet.
+  const record = (recorded: 0 | 1) =>
+    inbox.shardRows(0, 'UPDATE dead_letters SET recorded = ?', recorded)
+  await record(0)
+  await inbox.db.exec('CREATE TABLE kept AS SELECT * FROM dead_letters')
+  await inbox.db.exec('DELETE FROM dead_letters')
+  expect(await verify(inbox)).toMatchObject({ verified: true, behind: ['dead_letters'] })
+  await inbox.db.exec('INSERT INTO dead_letters SELECT * FROM kept')
+  await record(1)
+  await inbox.expectVerified()
 })
 
 test('compares nothing with a journal of over a thousand commits', async ({ inbox }) => {
@@ -108,12 +122,12 @@ test('does not compare what D1 refuses, as long as it is tried again', async ({ 
   expect(await behind(inbox)).toEqual(ALL)
   await takeAgain()
 
-  await refuse('INSERT', 'new')
-  await inbox.postId('new')
-  await parked("event_id = 'new'")
-  const { created_at } = await inbox.event('new')
+  await refuse('INSERT', 'refused')
+  await inbox.postId('refused')
+  await parked("event_id = 'refused'")
+  const { created_at } = await inbox.event('refused')
   expect((await verify(inbox)).behind).toContain(created_at.slice(0, 'yyyy-mm-ddThh'.length))
-  await parked("event_id = 'new' AND retry_at IS NULL")
+  await parked("event_id = 'refused' AND retry_at IS NULL")
   await inbox.expectVerified()
   await inbox.db.exec('DROP TRIGGER refuse')
 })

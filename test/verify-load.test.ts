@@ -140,6 +140,16 @@ test('takes a dead letter that no shard has out of D1, and says so', async ({ in
       .prepare("INSERT OR REPLACE INTO dead_letters VALUES (?, ?, 'r', 3, 'c', ?)")
       .bind(event_id, shard, new Date(NOW - 500 * DAY_MS).toISOString())
       .run()
+  // As one that comes late: the queue's consumer takes it out at once.
+  await add('late', 'shard-0')
+  const queries = async () =>
+    (JSON.parse((await inbox.get('/slow')).text) as { letterQueries: number }).letterQueries
+  const before = await queries()
+  const looking = verify(inbox)
+  await expect.poll(queries, { interval: 5 }).toBeGreaterThan(before)
+  await inbox.db.exec("DELETE FROM dead_letters WHERE event_id = 'late'")
+  expect(await looking).toMatchObject({ verified: true, differences: [] })
+
   await add('stray', 'shard-0')
   await add('foreign', 'shard-99')
   expect(await verify(inbox)).toMatchObject({
