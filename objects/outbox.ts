@@ -98,12 +98,13 @@ export class Outbox {
   /** Writes out what the journal holds now, for so long or until D1 fails. @returns what D1 was not told of it */
   async flush(milliseconds: number): Promise<Untold> {
     const end = this.#store.journalEnd()
-    const deadline = Date.now() + milliseconds
-    const left = () => waitUntil(deadline, milliseconds)
-    while (this.#store.commitsLeft(end) > 0 && left() > 0) {
-      const worked = await withTimeout(this.#step(), left()).catch(() => false)
-      if (!worked) break
+    let isOver = false
+    const writeOut = async () => {
+      let worked = true
+      while (worked && !isOver && this.#store.commitsLeft(end) > 0) worked = await this.#step()
     }
+    await withTimeout(writeOut(), milliseconds).catch(() => {})
+    isOver = true
     return this.#store.untold(end)
   }
 

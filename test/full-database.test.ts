@@ -122,9 +122,9 @@ test('parked events that are too many for D1 at once are told in parts too', asy
   await inbox.db.exec(
     "CREATE TRIGGER refuse BEFORE INSERT ON events WHEN NEW.event_id LIKE 'parked-%' BEGIN SELECT RAISE(ABORT, 'no'); END",
   )
-  await postBatch(inbox, idsOf('parked', 40))
+  await postBatch(inbox, idsOf('parked', 20))
   const parked = () => inbox.shardRows(0, 'SELECT 1 FROM parked')
-  await expect.poll(async () => (await parked()).length).toBe(40)
+  await expect.poll(async () => (await parked()).length).toBe(20)
   await inbox.withoutD1(async () => {
     // Each waits for a while of its own; now all are due at once.
     const sql = 'SELECT 1 FROM parked WHERE retry_at > ?'
@@ -134,6 +134,6 @@ test('parked events that are too many for D1 at once are told in parts too', asy
   await takeAtOnce(inbox, 'INSERT', 7)
   await expect.poll(async () => (await parked()).length, { timeout: 60_000 }).toBe(0)
   await takeAll(inbox)
-  expect(await inD1(inbox, 'parked')).toBe(40)
+  expect(await inD1(inbox, 'parked')).toBe(20)
   await inbox.expectVerified()
 }, 120_000)
