@@ -53,6 +53,18 @@ test('an update that lands after a newer one changes nothing', async ({ inbox })
   ])
 })
 
+test('an update of an event that was deleted changes nothing of the one that has its id now', async ({
+  inbox,
+}) => {
+  await writeToD1(inbox.db, fence('i', 10), [insertOf('same-id', '{}', 20)])
+  await writeToD1(inbox.db, fence('i', 11), [
+    updateOf('same-id', { status: 'failed', retry_count: 9, created_at: 1 }),
+  ])
+  expect(await inbox.rows("event_id = 'same-id'")).toMatchObject([
+    { status: 'pending', retry_count: 0 },
+  ])
+})
+
 test('a write without changes changes nothing, and fails when one with changes would', async ({
   inbox,
 }) => {
