@@ -188,7 +188,9 @@ describe('the format', () => {
 test('GET /metrics counts what happened, per minute and per shard, also what is gone since', async ({
   inbox,
 }) => {
+  const startedAt = performance.now()
   for (const id of ['m1', 'm2', 'm3', 'm4']) await inbox.postId(id)
+  expect((await inbox.post({ event_id: 'm4', payload: {} })).status).toBe(409)
   await inbox.ack('m1')
   for (let n = 0; n < 3; n++) await inbox.nack('m2', 'no')
   await inbox.call('DELETE', '/inbox/m3')
@@ -209,6 +211,9 @@ test('GET /metrics counts what happened, per minute and per shard, also what is 
   expect(data.shards.reduce((sum, { total }) => sum + total, 0)).toBe(3)
   const { text } = await inbox.call('GET', '/metrics', undefined, { Accept: 'text/plain' })
   expect(text).toContain('event_inbox_events_accepted_total 4\n')
+  const sum = Number(/event_inbox_store_duration_seconds_sum (.*)/.exec(text)?.[1])
+  expect(sum).toBeGreaterThan(0)
+  expect(sum).toBeLessThan((4 * (performance.now() - startedAt)) / 1000)
   expect(text).toContain('event_inbox_events{status="delivered"} 1\n')
   expect((await inbox.get('/metrics?format=xml')).body.errors).toMatchObject([
     { parameter: 'format' },
