@@ -38,17 +38,16 @@ import { readParameters } from './objects/parameters'
 import { HttpError, keyReused } from './objects/problem'
 import { eventIdOf, readText, requireJson } from './objects/requests'
 import { prune } from './objects/prune'
-import type { Untold } from './objects/shard-store'
+import type { Untold } from './objects/store/shard-store'
 import { isPassing, shardSilent } from './objects/silence'
 import { withTimeout } from './objects/retry'
+import { ANSWER_TIMEOUT_MS, shardName } from './objects/owners'
 import {
   allShards,
-  ANSWER_TIMEOUT_MS,
   askByShard,
   configuredShards,
   findMisconfiguration,
   type Shard,
-  shardName,
 } from './objects/shards'
 import { verifyCounts } from './objects/verify'
 import { version } from './package.json'
@@ -387,8 +386,10 @@ async function takeDeadLetters(batch: MessageBatch<string>, env: Env): Promise<v
 /** Cron: revives shards whose alarm went missing, and removes delivered events past their retention. */
 async function tend(_controller: ScheduledController, env: Env): Promise<void> {
   reportMistakes(env)
-  const poking = configuredShards(env).map((shard) => withTimeout(shard.poke(), ANSWER_TIMEOUT_MS))
-  const poked = await Promise.allSettled(poking)
+  const arming = configuredShards(env).map((shard) =>
+    withTimeout(shard.ensureAlarm(), ANSWER_TIMEOUT_MS),
+  )
+  const poked = await Promise.allSettled(arming)
   for (const each of poked)
     if (each.status === 'rejected')
       log('error', 'a shard could not be poked', { error: String(each.reason) })

@@ -2,7 +2,8 @@ import { D1_TIMEOUT_MS } from './d1-writer'
 import type { DeadLetterMessage } from './dead-letter'
 import { log } from './log'
 import { withTimeout } from './retry'
-import { ANSWER_TIMEOUT_MS, shardNamed } from './shards'
+import { ANSWER_TIMEOUT_MS } from './owners'
+import { shardNamed } from './shards'
 
 const RECORD = `
   INSERT INTO dead_letters (event_id, shard, reason, retry_count, correlation_id, failed_at)

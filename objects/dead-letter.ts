@@ -2,7 +2,7 @@ import { isEventId, isoTime } from './event'
 import type { EventBody, EventState } from './journal'
 import { LIMITS } from './limits'
 import { log } from './log'
-import type { DeadLetter } from './shard-store'
+import type { DeadLetter } from './store/dead-letters'
 
 /** The queue takes 128 KB a message; what it adds of its own counts too. */
 export const MAX_MESSAGE_BYTES = 100_000

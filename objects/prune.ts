@@ -3,13 +3,8 @@ import { readRows } from './d1-reader'
 import { isoTime } from './event'
 import { log } from './log'
 import { withTimeout } from './retry'
-import {
-  ANSWER_TIMEOUT_MS,
-  shardCountsOrPresent,
-  ownersOf,
-  type ShardCounts,
-  shardNamed,
-} from './shards'
+import { ANSWER_TIMEOUT_MS, ownersOf, type ShardCounts } from './owners'
+import { shardCountsOrPresent, shardNamed } from './shards'
 
 /** Rows that one query of D1 looks at. */
 const PAGE_ROWS = 5_000

@@ -1,27 +1,15 @@
 import { configurationOf, needed, notConfigured } from './config'
-import type { NewEvent } from './event'
-import type { AcceptOutcome, EventShard } from './event-shard'
-import { fnv1a } from './hash'
 import { log, logOnce } from './log'
+import { ANSWER_TIMEOUT_MS, ownersOf, type ShardCounts, shardName } from './owners'
 import { HttpError, unavailable } from './problem'
 import { withTimeout } from './retry'
 
-/**
- * Which shard has an event: the one that its id's hash names. When SHARD_COUNT is raised, new events go where the new count says and
- * old ones stay where they are: whoever does not find an event in its present owner asks the former ones.
- */
+/** Finds the shards that have events, from the worker's side; `owners.ts` says which those are. */
 
-export type Shard = DurableObjectStub<EventShard>
-
-/** For what a shard knows without asking anybody. */
-export const ANSWER_TIMEOUT_MS = 5_000
+export type Shard = ReturnType<Env['SHARD']['getByName']>
 
 export function shardNamed(env: Env, name: string): Shard {
   return env.SHARD.getByName(name)
-}
-
-export function shardName(index: number): string {
-  return `shard-${index}`
 }
 
 /** All there are, also when another worker has just raised SHARD_COUNT: then this one throws. */
@@ -37,12 +25,6 @@ export function configuredShards(env: Env): Shard[] {
 
 function shardsUpTo(env: Env, count: number): Shard[] {
   return Array.from({ length: count }, (_, index) => shardNamed(env, shardName(index)))
-}
-
-/** The names of the shards that own the id, the present one first: FNV-1a of the id, so that equal ids always meet. */
-export function ownersOf(eventId: string, counts: ShardCounts): string[] {
-  const hash = fnv1a(eventId)
-  return [...new Set(counts.map((count) => shardName(hash % count)))]
 }
 
 /**
@@ -91,44 +73,6 @@ export async function askByShard<Item, Result>(
   return results
 }
 
-/** What former owners say of events, null for what is new to them; events that nobody had to be asked about are not in it. */
-export type FormerOutcomes = Map<NewEvent, AcceptOutcome | null>
-
-/** Takes these ids over from the shards that owned them under smaller counts. Ids that the service made are new everywhere. @returns also a clock later than all that was done with them */
-export async function askFormerOwners(
-  env: Env,
-  events: NewEvent[],
-  counts: ShardCounts,
-): Promise<{ outcomes: FormerOutcomes; clock: number }> {
-  const outcomes: FormerOutcomes = new Map()
-  const clocks = [0]
-  const owned = events
-    .filter(({ isNew }) => !isNew)
-    .flatMap((event) => {
-      const [, ...former] = ownersOf(event.event_id, counts)
-      return former.map((name) => ({ name, event }))
-    })
-  const asking = [...Map.groupBy(owned, ({ name }) => name)].map(async ([name, own]) => {
-    const ids = own.map(({ event: { event_id, fingerprint } }) => ({ event_id, fingerprint }))
-    const asked = shardNamed(env, name).handOver(ids, counts[0])
-    const answer = await withTimeout(asked, ANSWER_TIMEOUT_MS).catch((error: unknown) => {
-      log('error', 'a shard did not answer', { shard: name, error: String(error) })
-      return { outcomes: own.map(() => ({ outcome: 'unanswered' }) as const), clock: 0 }
-    })
-    clocks.push(answer.clock)
-    for (const [index, { event }] of own.entries()) {
-      const before = outcomes.get(event)
-      const isKnown = before && before.outcome !== 'unanswered'
-      outcomes.set(event, isKnown ? before : (answer.outcomes[index] ?? before ?? null))
-    }
-  })
-  await Promise.all(asking)
-  return { outcomes, clock: Math.max(...clocks) }
-}
-
-/** SHARD_COUNT, and what it was before it was raised: the present one, which is the largest, first. */
-export type ShardCounts = [present: number, ...former: number[]]
-
 // Asked once for as long as the variable stays the same.
 let known: { configured: string; counts: ShardCounts } | undefined
 
@@ -158,16 +102,6 @@ async function askShardCounts(env: Env): Promise<ShardCounts> {
   const counts: ShardCounts = [largest, ...former]
   known = { configured, counts }
   return counts
-}
-
-/** Before the first shard kept the counts, there were so many shards. */
-const SHARDS_BEFORE_COUNTS = 8
-
-/** What the other shards know of earlier counts: asked once in the life of an inbox, by its first shard. */
-export async function askFormerCounts(env: Env, count: number): Promise<number[]> {
-  const others = shardsUpTo(env, Math.min(count, SHARDS_BEFORE_COUNTS)).slice(1)
-  const asked = others.map((shard) => withTimeout(shard.shardCounts(), ANSWER_TIMEOUT_MS))
-  return (await Promise.all(asked)).flat()
 }
 
 /** The answer to a worker whose SHARD_COUNT is none, or none any more, as the first shard knows it; null when it does not say so. */

@@ -2,8 +2,9 @@ import { readRows } from './d1-reader'
 import type { DeadLetterMessage, RecordedLetter } from './dead-letter'
 import { withdraw } from './dead-letter-log'
 import { type EventStatus, isoTime } from './event'
-import { allShards, type Shard, shardName } from './shards'
-import { type CountStep, type HeldLetter, LETTERS_A_STEP } from './shard-recount'
+import { shardName } from './owners'
+import { allShards, type Shard } from './shards'
+import { type CountStep, type HeldLetter, LETTERS_A_STEP } from './store/recount'
 import {
   addCounts,
   type Difference,

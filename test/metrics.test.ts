@@ -14,7 +14,7 @@ import {
   summarise,
 } from '../objects/metrics'
 import { metricsText, preferredFormat } from '../objects/metrics-text'
-import { MIGRATIONS } from '../objects/shard-tables'
+import { MIGRATIONS } from '../objects/store/tables'
 import { storageFolder } from './server-process'
 import { SHARDS, test } from './world'
 

@@ -90,7 +90,7 @@ for (const silent of [0, 1]) {
   }) => {
     const ids = await addExpired(inbox, `silent${silent}`, 1_200)
     const own = ids.filter((id) => shardOf(id) === silent)
-    const silence = ['remove', 'poke', 'noteShardCount'].map((call) => [
+    const silence = ['remove', 'ensureAlarm', 'noteShardCount'].map((call) => [
       `shard-${silent}.${call}`,
       'hold',
     ])

@@ -1,5 +1,5 @@
 import { describe, expect, test as plain } from 'vitest'
-import { refusalReason } from '../objects/refusal-reason'
+import { refusalReason } from '../objects/alarm/refusal-reason'
 import { logged } from './steering'
 import { test as base } from './world'
 

@@ -1,6 +1,6 @@
 import { DatabaseSync } from 'node:sqlite'
 import { expect, test as plain } from 'vitest'
-import { MIGRATIONS } from '../objects/shard-tables'
+import { MIGRATIONS } from '../objects/store/tables'
 import { type Inbox, type InboxEvent, test as base } from './world'
 
 const test = base.override('vars', { SHARD_COUNT: '1' })

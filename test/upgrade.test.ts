@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { expect, test } from 'vitest'
 import { fnv1a } from '../objects/hash'
-import { MIGRATIONS } from '../objects/shard-tables'
+import { MIGRATIONS } from '../objects/store/tables'
 import { startServer, storageFolder } from './server-process'
 
 /** The first entries of MIGRATIONS: those of the last version that kept no SHARD_COUNT. */

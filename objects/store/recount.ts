@@ -1,6 +1,6 @@
-import type { RecordedLetter } from './dead-letter'
-import { type EventStatus, STATUSES } from './event'
-import { DAY_MS, HOUR_MS, type Instant, type PeriodCounts, periodOf } from './verification'
+import type { RecordedLetter } from '../dead-letter'
+import { type EventStatus, STATUSES } from '../event'
+import { DAY_MS, HOUR_MS, type Instant, type PeriodCounts, periodOf } from '../verification'
 
 /** Counts a shard's rows anew: statements for finding out whether its counters, and D1, agree with them. */
 

@@ -92,3 +92,16 @@ export const MIGRATIONS = [
   `ALTER TABLE events ADD COLUMN nack_key TEXT;
    ALTER TABLE events ADD COLUMN nack_body TEXT`,
 ]
+
+/** Brings a shard's tables up to date, or makes them. */
+export function migrate(storage: DurableObjectStorage): void {
+  const { sql } = storage
+  sql.exec('CREATE TABLE IF NOT EXISTS migrations (version INTEGER PRIMARY KEY NOT NULL)')
+  const { done } = sql.exec<{ done: number }>('SELECT count(*) AS done FROM migrations').one()
+  if (done === MIGRATIONS.length) return
+  storage.transactionSync(() => {
+    for (const statements of MIGRATIONS.slice(done)) sql.exec(statements)
+    for (let version = done; version < MIGRATIONS.length; version++)
+      sql.exec('INSERT INTO migrations (version) VALUES (?)', version)
+  })
+}

@@ -1,0 +1,48 @@
+import type { NewEvent } from './event'
+import type { AcceptOutcome, Identity } from './event-shard'
+import type { FormerOutcomes } from './former-owners'
+import { cutIntoRows, type EventState } from './journal'
+import type { ShardStore } from './store/shard-store'
+
+/** Accepts each event once; belongs into a transaction. @param former what their owners under smaller counts know of them @returns one outcome an event, in order */
+export function acceptEvents(
+  store: ShardStore,
+  events: NewEvent[],
+  former?: FormerOutcomes,
+): AcceptOutcome[] {
+  const known = store.events.states(events.map((event) => event.event_id))
+  const fresh = new Map<string, NewEvent>()
+  for (const event of events) {
+    const isKnown = known.has(event.event_id) || former?.get(event)
+    if (!isKnown && !fresh.has(event.event_id)) fresh.set(event.event_id, event)
+  }
+  const createdAt = new Map<string, number>()
+  for (const row of cutIntoRows([...fresh.values()])) {
+    const asked = row.filter((event) => former?.has(event)).map(({ event_id }) => event_id)
+    const created_at = store.accept(row, new Set(asked))
+    for (const { event_id } of row) createdAt.set(event_id, created_at)
+  }
+  const accepted = fresh.size
+  if (accepted > 0)
+    store.count({ pending: accepted, queue_depth: accepted, happened: { accepted } })
+  return events.map((event) => {
+    const first = known.get(event.event_id)
+    if (first) return repeatOf(event, first)
+    const twin = fresh.get(event.event_id)
+    const created_at = createdAt.get(event.event_id) ?? 0
+    const own = { outcome: 'accepted', created_at, status: 'pending' } as const
+    if (twin === event) return own
+    return former?.get(event) ?? repeatOf(event, { ...twin, ...own })
+  })
+}
+
+/** What becomes of an event that is in the inbox already. */
+export function repeatOf(
+  { fingerprint }: Identity,
+  first: Pick<EventState, 'created_at' | 'status' | 'fingerprint'>,
+): AcceptOutcome {
+  const { created_at, status } = first
+  if (fingerprint === undefined) return { outcome: 'duplicate', created_at, status }
+  const outcome = first.fingerprint === fingerprint ? 'replayed' : 'mismatch'
+  return { outcome, created_at, status }
+}

@@ -1,0 +1,163 @@
+import { type Fence, isRejection, writeToD1 } from '../d1-writer'
+import { isoTime } from '../event'
+import { type D1Change, deletionChange, type EventState, MAX_STEP_EVENTS } from '../journal'
+import { log } from '../log'
+import { backoffMs, fewer, MAX_DELAY_MS, more, waitUntil } from '../retry'
+import type { ShardStore } from '../store/shard-store'
+import type { Refusal } from './refusal'
+
+/** Halving a refused batch of 1,000 to find one row takes about 20 writes; many refused rows are parked unfound, and sorted out later. */
+const MAX_WRITES_A_STEP = 60
+/** A log line names so many of the requests it is about. */
+const MAX_LOGGED_IDS = 20
+
+/** A shard's line to D1: tells it of changes, and backs off, makes room or tells less at once while it does not take them. */
+export class D1Link {
+  readonly #db: D1Database
+  readonly #shard: { id: string; name: string | undefined }
+  readonly #store: ShardStore
+  /** While D1 fails, nobody asks it before this moment. */
+  #retryAt = 0
+  /** Attempts that failed since the last one that did not. */
+  #failures = 0
+  /** When the first of them did. */
+  #failingSince = 0
+  /** How many events D1 is told of at once: fewer after a write that was too much for it. */
+  #stepSize = MAX_STEP_EVENTS
+  #deletionsAtOnce = MAX_STEP_EVENTS
+  /** The place in the journal up to which D1 was told of deletions ahead of their turn. */
+  #deletionsTold = { seq: 0, entry: 0 }
+  #writes = 0
+
+  constructor(db: D1Database, id: DurableObjectId, store: ShardStore) {
+    this.#db = db
+    this.#shard = { id: id.toString(), name: id.name }
+    this.#store = store
+  }
+
+  /** How many events it is told of at once, at most. */
+  get stepSize(): number {
+    return this.#stepSize
+  }
+
+  /** How many writes there were since this object started. */
+  get writes(): number {
+    return this.#writes
+  }
+
+  /** Milliseconds until D1 is asked again; 0 unless it fails. */
+  backoff(): number {
+    return waitUntil(this.#retryAt, MAX_DELAY_MS)
+  }
+
+  /**
+   * Tells D1 of changes, and the log how that went. After a failure it is first asked whether it works at all. If it
+   * does, and takes these changes no better, then they are too many for it, or it is full: fewer are tried at once. If
+   * not, it is left alone, longer and longer.
+   * @returns what it refused; null when the attempt failed, for the caller to count
+   */
+  async tell(changes: D1Change[], states: Map<string, EventState>): Promise<Refusal[] | null> {
+    const startedAt = Date.now()
+    const refused: Refusal[] = []
+    const budget = { writes: MAX_WRITES_A_STEP }
+    const events = changes.length
+    const about = { shard: this.#shard.name, events }
+    let works = false
+    try {
+      if (this.#failures > 0) {
+        await this.#write([], refused, budget)
+        works = true
+        await this.#tellDeletions(budget)
+      }
+      await this.#write(changes, refused, budget)
+    } catch (error) {
+      if (works && events > 1) this.#stepSize = fewer(Math.min(events, this.#stepSize))
+      const delay = works && events > 1 ? 0 : backoffMs(++this.#failures)
+      this.#failingSince ||= startedAt
+      this.#retryAt = Date.now() + delay
+      log('warn', 'D1 did not take a write; it will be tried again', {
+        ...about,
+        attempts: this.#failures,
+        retry_in_ms: delay,
+        correlation_ids: correlationIds(states),
+        error: String(error),
+      })
+      return null
+    }
+    const done = { ...about, refused: refused.length, duration_ms: Date.now() - startedAt }
+    if (this.#failures === 0) log('debug', 'D1 was told', done)
+    else this.#logRecovery(done, states)
+    this.#failures = 0
+    this.#failingSince = 0
+    this.#retryAt = 0
+    this.#stepSize = more(this.#stepSize, MAX_STEP_EVENTS)
+    return refused
+  }
+
+  #logRecovery(done: Record<string, unknown>, states: Map<string, EventState>): void {
+    const { unstored: events, stale: changes } = this.#store.journal.waiting()
+    log('info', 'D1 takes writes again', {
+      ...done,
+      attempts: this.#failures,
+      since: isoTime(this.#failingSince),
+      waiting: { events, changes },
+      correlation_ids: correlationIds(states),
+    })
+  }
+
+  /**
+   * Tells D1 of deletions ahead of their turn: a full one takes nothing else, and they make room. They stay in the
+   * journal and are told again in their turn. Whether it takes them or not, the caller's own write comes next.
+   */
+  async #tellDeletions(budget: { writes: number }): Promise<void> {
+    while (budget.writes > MAX_WRITES_A_STEP / 2) {
+      const end = this.#store.journal.end()
+      const deletions = this.#store.journal.deletionsAfter(
+        this.#deletionsTold,
+        this.#deletionsAtOnce,
+      )
+      const last = deletions.at(-1)
+      if (!last) {
+        this.#deletionsTold = { seq: end, entry: Number.MAX_SAFE_INTEGER }
+        return
+      }
+      try {
+        await this.#write(deletions.map(deletionChange), [], budget)
+        this.#deletionsTold = last
+        this.#deletionsAtOnce = more(this.#deletionsAtOnce, MAX_STEP_EVENTS)
+      } catch (error) {
+        const { length } = deletions
+        this.#deletionsAtOnce = fewer(Math.min(length, this.#deletionsAtOnce))
+        const about = { shard: this.#shard.name, events: length, error: String(error) }
+        log('warn', 'D1 did not take deletions ahead of their turn', about)
+        if (length === 1) return
+      }
+    }
+  }
+
+  /** Writes to D1; halves what it refuses until the refused ones are alone. @throws when D1 cannot be reached */
+  async #write(changes: D1Change[], refused: Refusal[], budget: { writes: number }): Promise<void> {
+    const fence: Fence = { shard: this.#shard.id, tick: this.#store.clock.nextWrite() }
+    budget.writes--
+    this.#writes++
+    try {
+      await writeToD1(this.#db, fence, changes)
+    } catch (error) {
+      if (!isRejection(error)) throw error
+      const alone = changes.length === 1
+      if (alone || budget.writes <= 0) {
+        refused.push(...changes.map((change) => ({ change, alone, error: String(error) })))
+        return
+      }
+      const half = changes.length >> 1
+      await this.#write(changes.slice(0, half), refused, budget)
+      await this.#write(changes.slice(half), refused, budget)
+    }
+  }
+}
+
+/** Of the requests that these events came in with, as many as a log line names. */
+function correlationIds(states: Map<string, EventState>): string[] {
+  const ids = new Set([...states.values()].map(({ correlation_id }) => correlation_id))
+  return [...ids].slice(0, MAX_LOGGED_IDS)
+}

@@ -1,0 +1,77 @@
+import type { D1Change, EventState } from '../journal'
+import { transition } from '../lifecycle'
+import { refusalReason } from './refusal-reason'
+import { addMove, type CountChanges } from '../store/counters'
+import type { DeadLetter } from '../store/dead-letters'
+import type { Parked } from '../store/parked'
+
+/** A change that D1 would not have. */
+export interface Refusal {
+  change: D1Change
+  /** Whether it was tried by itself: if not, another one may be what D1 would not have. */
+  alone: boolean
+  /** What D1 said: for the log only. */
+  error: string
+}
+
+/** What a refusal makes of an event. */
+export interface RefusalEffect {
+  /** Its row as it is now; undefined when it was deleted meanwhile. */
+  state: EventState | undefined
+  parked: Parked
+  counts: CountChanges
+  /** Its dead letter, when this was the last attempt. */
+  letter: DeadLetter | null
+}
+
+export interface RefusalSituation {
+  state: EventState | undefined
+  /** What D1 refused of it before. */
+  before: Parked | undefined
+  /** The moment of the refusal, by the shard's clock. */
+  at: number
+  /** After so many refusals by itself an event has failed. */
+  maxRetries: number
+  /** When it is tried again, unless it has failed. */
+  retryAt: number
+}
+
+/**
+ * Decides what becomes of an event that D1 refused: it is parked for a later attempt, and the last one fails it. What
+ * was refused only in the company of others was not tried yet.
+ * @returns null when there is nothing left to tell D1 of it: the journal has its deletion
+ */
+export function effectOf(
+  { change, alone, error }: Refusal,
+  { state, before, at, maxRetries, retryAt }: RefusalSituation,
+): RefusalEffect | null {
+  const deletes = Math.max(change.deleteBefore, before?.deletes ?? 0)
+  const clears = Math.max(change.clearBefore, before?.clears ?? 0)
+  if (!state && deletes === 0 && clears === 0) return null
+  const { event_id, insert } = change
+  const isOwn = insert !== null && insert.created_at === state?.created_at
+  const body = state ? (isOwn ? insert : (before?.body ?? null)) : null
+  const attempts = (before?.attempts ?? 0) + Number(alone)
+  const isLast = alone && attempts >= maxRetries
+  const counted = state && {
+    ...state,
+    retry_count: state.retry_count + Number(alone && attempts <= maxRetries),
+  }
+  const failed = counted && body && isLast ? transition('refuse', counted, at, 0) : null
+  // One that its consumer has failed is given up too, and stays so until it is redriven.
+  const wasGivenUp = Boolean(before?.body && before.retry_at === null)
+  const isGivenUp =
+    failed !== null || (body !== null && state?.status === 'failed' && (isLast || wasGivenUp))
+  const reason = refusalReason(error)
+  const retry_at = isGivenUp ? null : retryAt
+  const waited = Boolean(before?.body && before.retry_at !== null)
+  const waits = body !== null && retry_at !== null
+  const counts: CountChanges = { queue_depth: Number(waits) - Number(waited) }
+  if (failed) addMove(counts, 'pending', 'failed')
+  return {
+    state: failed ?? counted,
+    parked: { event_id, body, attempts, retry_at, reason, deletes, clears },
+    counts,
+    letter: failed && { event_id, reason, failed_at: at },
+  }
+}

@@ -1,0 +1,48 @@
+import { presentChange } from '../journal'
+import { MAX_DELAY_MS, waitUntil } from '../retry'
+import type { D1Link } from './d1-link'
+import type { Task } from './task'
+import { finishTold, type ShardContext } from './told'
+
+const MAX_PARKED_A_STEP = 100
+
+/** Tries what D1 refused again, together; what is refused again is alone at the end. */
+export class RetryParked implements Task {
+  readonly #shard: ShardContext
+  readonly #link: D1Link
+
+  constructor(shard: ShardContext, link: D1Link) {
+    this.#shard = shard
+    this.#link = link
+  }
+
+  dueAt(): number | null {
+    const nextAt = this.#shard.store.parked.nextAt()
+    if (nextAt === null) return null
+    return Date.now() + Math.max(this.#link.backoff(), waitUntil(nextAt, MAX_DELAY_MS))
+  }
+
+  async run(): Promise<void> {
+    const { store } = this.#shard
+    const most = Math.min(MAX_PARKED_A_STEP, this.#link.stepSize)
+    const parked = store.parked.due(Date.now(), most)
+    const ids = parked.map(({ event_id }) => event_id)
+    const storedAt = store.clock.nextTimestamp()
+    const states = store.events.states(ids)
+    const changes = parked.map((each) => presentChange(each, states.get(each.event_id), storedAt))
+    const refused = await this.#link.tell(changes, states)
+    if (!refused) {
+      const counted = [...store.events.states(ids).values()].map((state) => ({
+        ...state,
+        retry_count: state.retry_count + 1,
+      }))
+      return store.events.update(counted)
+    }
+    finishTold(this.#shard, changes, refused, storedAt, (taken) => {
+      // Deleted while D1 was asked: then it was taken out of the counts as well.
+      const unparked = taken.filter(({ event_id }) => store.parked.unpark(event_id))
+      const stored = unparked.filter(({ insert }) => insert)
+      return { waited: stored.length, stored }
+    })
+  }
+}

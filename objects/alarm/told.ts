@@ -1,0 +1,67 @@
+import type { D1Change } from '../journal'
+import { maxRetries } from '../lifecycle'
+import { log } from '../log'
+import { backoffMs } from '../retry'
+import type { ShardStore } from '../store/shard-store'
+import { effectOf, type Refusal } from './refusal'
+
+/** What a task needs to know of its shard. */
+export interface ShardContext {
+  env: Env
+  name: string | undefined
+  store: ShardStore
+}
+
+/**
+ * Ends a step that D1 was told of, in one transaction: parks what it refused and counts what it stored.
+ * @param settle removes the step from where it waited @returns how many events waited there, and which are stored
+ */
+export function finishTold(
+  { env, name, store }: ShardContext,
+  changes: D1Change[],
+  refused: Refusal[],
+  storedAt: number,
+  settle: (taken: D1Change[]) => { waited: number; stored: D1Change[] },
+): void {
+  const refusals = new Set(refused.map(({ change }) => change))
+  store.transaction(() => {
+    const { waited, stored } = settle(changes.filter((change) => !refusals.has(change)))
+    for (const refusal of refused) applyRefusal({ env, name, store }, refusal)
+    const inserts = stored.flatMap(({ insert }) => insert ?? [])
+    store.count({
+      queue_depth: -waited,
+      happened: { stored: inserts.length },
+      storeSeconds: inserts.map(({ created_at }) => (storedAt - created_at) / 1000),
+      processedAt: storedAt,
+    })
+  })
+}
+
+function applyRefusal({ env, name, store }: ShardContext, refusal: Refusal): void {
+  const { change, alone, error } = refusal
+  const before = store.parked.find(change.event_id)
+  const attempts = (before?.attempts ?? 0) + Number(alone)
+  const effect = effectOf(refusal, {
+    state: store.events.states([change.event_id]).get(change.event_id),
+    before,
+    at: store.clock.nextTimestamp(),
+    maxRetries: maxRetries(env),
+    retryAt: Date.now() + (alone ? backoffMs(attempts) : 0),
+  })
+  if (!effect) return
+  const { state, parked, counts, letter } = effect
+  const { event_id, reason } = parked
+  const { correlation_id } = state ?? {}
+  log('warn', 'D1 refused an event', {
+    shard: name,
+    event_id,
+    correlation_id,
+    attempts,
+    reason,
+    error,
+  })
+  if (state) store.events.update([state])
+  store.parked.park(parked)
+  store.count(counts)
+  if (letter) store.letters.add([letter])
+}

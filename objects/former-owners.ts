@@ -1,0 +1,54 @@
+import type { NewEvent } from './event'
+import type { AcceptOutcome } from './event-shard'
+import { log } from './log'
+import { ANSWER_TIMEOUT_MS, ownersOf, type ShardCounts, shardName } from './owners'
+import { withTimeout } from './retry'
+
+/** What a shard asks of others after SHARD_COUNT was raised. An inbox that never raised it makes none of these calls. */
+
+/** What former owners say of events, null for what is new to them; events that nobody had to be asked about are not in it. */
+export type FormerOutcomes = Map<NewEvent, AcceptOutcome | null>
+
+/** Takes these ids over from the shards that owned them under smaller counts. Ids that the service made are new everywhere. @returns also a clock later than all that was done with them */
+export async function askFormerOwners(
+  env: Env,
+  events: NewEvent[],
+  counts: ShardCounts,
+): Promise<{ outcomes: FormerOutcomes; clock: number }> {
+  const outcomes: FormerOutcomes = new Map()
+  const clocks = [0]
+  const owned = events
+    .filter(({ isNew }) => !isNew)
+    .flatMap((event) => {
+      const [, ...former] = ownersOf(event.event_id, counts)
+      return former.map((name) => ({ name, event }))
+    })
+  const asking = [...Map.groupBy(owned, ({ name }) => name)].map(async ([name, own]) => {
+    const ids = own.map(({ event: { event_id, fingerprint } }) => ({ event_id, fingerprint }))
+    const asked = env.SHARD.getByName(name).handOver(ids, counts[0])
+    const answer = await withTimeout(asked, ANSWER_TIMEOUT_MS).catch((error: unknown) => {
+      log('error', 'a shard did not answer', { shard: name, error: String(error) })
+      return { outcomes: own.map(() => ({ outcome: 'unanswered' }) as const), clock: 0 }
+    })
+    clocks.push(answer.clock)
+    for (const [index, { event }] of own.entries()) {
+      const before = outcomes.get(event)
+      const isKnown = before && before.outcome !== 'unanswered'
+      outcomes.set(event, isKnown ? before : (answer.outcomes[index] ?? before ?? null))
+    }
+  })
+  await Promise.all(asking)
+  return { outcomes, clock: Math.max(...clocks) }
+}
+
+/** Before the first shard kept the counts, there were so many shards. */
+const SHARDS_BEFORE_COUNTS = 8
+
+/** What the other shards know of earlier counts: asked once in the life of an inbox, by its first shard. */
+export async function askFormerCounts(env: Env, count: number): Promise<number[]> {
+  const others = Array.from({ length: Math.min(count, SHARDS_BEFORE_COUNTS) - 1 }, (_, index) =>
+    env.SHARD.getByName(shardName(index + 1)),
+  )
+  const asked = others.map((shard) => withTimeout(shard.shardCounts(), ANSWER_TIMEOUT_MS))
+  return (await Promise.all(asked)).flat()
+}

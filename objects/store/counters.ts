@@ -1,0 +1,124 @@
+import type { EventStatus } from '../event'
+import {
+  emptyHistogram,
+  type Happening,
+  type Histogram,
+  MINUTE_MS,
+  type MinuteCounts,
+  MINUTES_KEPT,
+  observe,
+  type ShardMetrics,
+} from '../metrics'
+import type { Sql } from './sql'
+
+/** How far counters move, and what happened, for the sums that only rise. */
+export interface CountChanges extends Partial<Record<EventStatus | 'queue_depth', number>> {
+  happened?: Partial<Record<Happening, number>>
+  /** Seconds from accepting to storing, of each event stored. */
+  storeSeconds?: number[]
+  /** The moment of a write to D1. */
+  processedAt?: number
+}
+
+/** Moves one event from a status to another in `changes`. */
+export function addMove(changes: CountChanges, from: EventStatus, to: EventStatus): void {
+  if (from === to) return
+  changes[from] = (changes[from] ?? 0) - 1
+  changes[to] = (changes[to] ?? 0) + 1
+  if (to === 'pending') return
+  changes.happened ??= {}
+  changes.happened[to] = (changes.happened[to] ?? 0) + 1
+}
+
+/** What two changes come to. */
+export function sumOf(one: CountChanges, two: CountChanges): CountChanges {
+  const add = (a = 0, b = 0) => a + b
+  const [a, b] = [one.happened ?? {}, two.happened ?? {}]
+  const processedAt = two.processedAt ?? one.processedAt
+  const storeSeconds = [...(one.storeSeconds ?? []), ...(two.storeSeconds ?? [])]
+  return {
+    pending: add(one.pending, two.pending),
+    delivered: add(one.delivered, two.delivered),
+    failed: add(one.failed, two.failed),
+    queue_depth: add(one.queue_depth, two.queue_depth),
+    happened: {
+      accepted: add(a.accepted, b.accepted),
+      stored: add(a.stored, b.stored),
+      delivered: add(a.delivered, b.delivered),
+      failed: add(a.failed, b.failed),
+    },
+    ...(storeSeconds.length > 0 && { storeSeconds }),
+    ...(processedAt !== undefined && { processedAt }),
+  }
+}
+
+/** One row of counts that move with what they count, and a row a minute for the last hour. */
+export function countersOn(sql: Sql) {
+  const latency = (): Histogram => {
+    const [row] = sql.rows<{ latency: string | null }>('SELECT latency FROM counters')
+    return row?.latency ? JSON.parse(row.latency) : emptyHistogram()
+  }
+  /** When the wall clock goes back a little, the newest minute goes on; minutes further ahead were a mistake. */
+  const beginMinute = (): void => {
+    const minute = Math.floor(Date.now() / MINUTE_MS)
+    const newest = sql.number('SELECT coalesce(max(minute), 0) FROM minute_starts')
+    if (newest === minute || newest === minute + 1) return
+    sql.run(
+      'DELETE FROM minute_starts WHERE minute > ? OR minute <= ?',
+      minute,
+      minute - MINUTES_KEPT,
+    )
+    sql.run(
+      `INSERT OR IGNORE INTO minute_starts
+       SELECT ?, accepted_total, stored_total, delivered_total, failed_total FROM counters`,
+      minute,
+    )
+  }
+  return {
+    /** Moves the counters and keeps the clock; belongs into the transaction of what it counts. One row, and one more as a minute begins. */
+    count(changes: CountChanges, clock: number): void {
+      const { pending = 0, delivered = 0, failed = 0, queue_depth = 0, happened = {} } = changes
+      const observed = changes.storeSeconds && observe(latency(), changes.storeSeconds)
+      beginMinute()
+      sql.run(
+        `UPDATE counters SET clock = ?, pending = pending + ?, delivered = delivered + ?, failed = failed + ?,
+           queue_depth = queue_depth + ?, accepted_total = accepted_total + ?, stored_total = stored_total + ?,
+           delivered_total = delivered_total + ?, failed_total = failed_total + ?,
+           last_processed_at = coalesce(?, last_processed_at), latency = coalesce(?, latency)`,
+        clock,
+        pending,
+        delivered,
+        failed,
+        queue_depth,
+        happened.accepted ?? 0,
+        happened.stored ?? 0,
+        happened.delivered ?? 0,
+        happened.failed ?? 0,
+        changes.processedAt ?? null,
+        observed ? JSON.stringify(observed) : null,
+      )
+    },
+    metrics(): ShardMetrics {
+      const [counters] = sql.rows<Omit<ShardMetrics, 'minutes' | 'latency'>>(
+        `SELECT pending, delivered, failed, queue_depth, accepted_total, stored_total, delivered_total, failed_total,
+           started_at, last_processed_at, (
+           SELECT min(since) FROM (
+             SELECT min(seq) AS since FROM journal UNION ALL
+             -- Of one that D1 has, since it was changed or deleted.
+             SELECT min(coalesce(CASE WHEN payload IS NULL THEN updated_at ELSE created_at END, deletes))
+             FROM parked LEFT JOIN events USING (event_id) WHERE retry_at IS NOT NULL)
+         ) AS oldest_unstored_at FROM counters`,
+      )
+      if (!counters) throw new Error('the counters are missing')
+      const since = Math.floor(Date.now() / MINUTE_MS) - MINUTES_KEPT
+      const gained = (what: string) =>
+        `lead(start.${what}_total, 1, now.${what}_total) OVER later - start.${what}_total AS ${what}`
+      const minutes = sql.rows<MinuteCounts>(
+        `SELECT minute, ${gained('accepted')}, ${gained('stored')}, ${gained('delivered')}, ${gained('failed')}
+         FROM minute_starts AS start, counters AS now WHERE minute > ? WINDOW later AS (ORDER BY minute)`,
+        since,
+      )
+      return { ...counters, minutes, latency: latency() }
+    },
+  }
+}

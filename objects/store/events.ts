@@ -1,0 +1,49 @@
+import type { NewEvent } from '../event'
+import type { EventState } from '../journal'
+import type { Sql } from './sql'
+
+/** One small row an event: its status, and what tells it from others. Its body is in the journal, then in D1. */
+export function eventsOn(sql: Sql) {
+  return {
+    /** The rows of those ids that are there, by id. */
+    states(ids: string[]): Map<string, EventState> {
+      const rows = sql.rows<EventState>(
+        'SELECT events.* FROM json_each(?) AS wanted JOIN events ON events.event_id = wanted.value',
+        JSON.stringify(ids),
+      )
+      return new Map(rows.map((row) => [row.event_id, row]))
+    },
+    insert(events: NewEvent[], createdAt: number): void {
+      const rows = events.map((event) => [event.event_id, event.correlation_id, event.fingerprint])
+      sql.run(
+        `INSERT INTO events (event_id, correlation_id, fingerprint, created_at, updated_at)
+         SELECT value ->> 0, value ->> 1, value ->> 2, ?2, ?2 FROM json_each(?1)`,
+        JSON.stringify(rows),
+        createdAt,
+      )
+    },
+    update(states: EventState[]): void {
+      const rows = states.map((state) => [
+        state.event_id,
+        state.status,
+        state.retry_count,
+        state.nacks,
+        state.updated_at,
+        state.nack_key,
+        state.nack_body,
+      ])
+      sql.run(
+        `UPDATE events SET status = new.value ->> 1, retry_count = new.value ->> 2, nacks = new.value ->> 3,
+           updated_at = new.value ->> 4, nack_key = new.value ->> 5, nack_body = new.value ->> 6
+         FROM json_each(?) AS new WHERE events.event_id = new.value ->> 0`,
+        JSON.stringify(rows),
+      )
+    },
+    delete(ids: string[]): void {
+      sql.run(
+        'DELETE FROM events WHERE event_id IN (SELECT value FROM json_each(?))',
+        JSON.stringify(ids),
+      )
+    },
+  }
+}

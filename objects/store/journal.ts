@@ -1,0 +1,129 @@
+import {
+  bodiesOf,
+  type Deletion,
+  type EventBody,
+  type EventState,
+  type JournalEntry,
+  type JournalRow,
+  MAX_STEP_CHARS,
+  MAX_STEP_EVENTS,
+  splitRow,
+  type Step,
+} from '../journal'
+import type { Sql } from './sql'
+
+type JournalHead = Pick<JournalRow, 'seq' | 'attempts'>
+
+/** What D1 has yet to be told: one row a commit, in the order of the commits. */
+export function journalOn(sql: Sql) {
+  function* rows(clause: string, ...bindings: number[]): Generator<JournalRow> {
+    type Row = Omit<JournalRow, 'entries'> & { entries: string }
+    const statement = `SELECT seq, accepted, attempts, entries, bodies FROM journal ${clause}`
+    for (const row of sql.each<Row>(statement, ...bindings))
+      yield { ...row, entries: JSON.parse(row.entries) }
+  }
+  /** The rows that events wait in to be stored, by event; of rows that a condition holds for. */
+  const waitingIn = (states: EventState[], condition = 'true'): Map<string, JournalHead> => {
+    const createdAt = new Map(states.map((state) => [state.event_id, state.created_at]))
+    const statement = `SELECT seq, attempts, entries FROM journal
+      WHERE seq IN (SELECT value FROM json_each(?)) AND ${condition}`
+    const seqs = JSON.stringify([...new Set(createdAt.values())])
+    const found = new Map<string, JournalHead>()
+    type Row = JournalHead & { entries: string }
+    for (const { seq, attempts, entries } of sql.rows<Row>(statement, seqs)) {
+      // By its entries: part of a row may have been told to D1, and the id may be another event's by now.
+      const own: JournalEntry[] = JSON.parse(entries)
+      for (const { op, event_id } of own)
+        if (op === 'accept' && createdAt.get(event_id) === seq)
+          found.set(event_id, { seq, attempts })
+    }
+    return found
+  }
+  return {
+    waitingIn,
+    /** @param accepted how many of the entries are events to be stored, whose `bodies` these are */
+    append(seq: number, accepted: number, entries: JournalEntry[], bodies: string): void {
+      const changes = bodies === '' ? entries.length : 0
+      sql.run(
+        'INSERT INTO journal (seq, accepted, changes, entries, bodies) VALUES (?, ?, ?, ?, ?)',
+        seq,
+        accepted,
+        changes,
+        JSON.stringify(entries),
+        bodies,
+      )
+    },
+    isEmpty: (): boolean => sql.rows('SELECT 1 FROM journal LIMIT 1').length === 0,
+    /** The place of its newest row; 0 when it has none. */
+    end: (): number => sql.number('SELECT coalesce(max(seq), 0) FROM journal'),
+    /** How many commits are left of it up to `end`. */
+    commitsLeft: (end: number): number =>
+      sql.number('SELECT count(*) FROM journal WHERE seq <= ?', end),
+    /** The oldest rows, as many as one write to D1 may carry; with a lower `most` perhaps only a part of the oldest one. */
+    nextStep(most: number): Step {
+      const step: JournalRow[] = []
+      let entries = 0
+      let chars = 0
+      for (const row of rows('ORDER BY seq')) {
+        entries += row.entries.length
+        chars += row.bodies.length
+        if (step.length > 0 && (entries > most || chars > MAX_STEP_CHARS)) break
+        if (row.entries.length > most && most < MAX_STEP_EVENTS) return splitRow(row, most)
+        step.push(row)
+      }
+      return { rows: step, rest: null }
+    },
+    /** Counts one more failed attempt to tell D1 of the rows up to `end`. */
+    attemptFailed(end: number): void {
+      sql.run('UPDATE journal SET attempts = attempts + 1 WHERE seq <= ?', end)
+    },
+    /**
+     * Removes the rows that D1 was told of: by their range, as later ones may have come in meanwhile.
+     * @returns how many events waited in them: fewer than were sent when some were deleted since
+     */
+    deleteUpTo(end: number): number {
+      const statement = 'DELETE FROM journal WHERE seq <= ? RETURNING accepted'
+      const gone = sql.rows<{ accepted: number }>(statement, end)
+      return gone.reduce((sum, { accepted }) => sum + accepted, 0)
+    },
+    /** Leaves of a row what D1 has yet to be told of it. @param waited how many of its events waited in what it was told */
+    narrow({ seq, entries, bodies }: JournalRow, waited: number): void {
+      sql.run(
+        `UPDATE journal SET accepted = accepted - ?1, entries = ?2, bodies = ?3,
+           changes = iif(changes > 0, json_array_length(?2), 0) WHERE seq = ?4`,
+        waited,
+        JSON.stringify(entries),
+        bodies,
+        seq,
+      )
+    },
+    /** Takes events that are deleted out of what waits to be stored; their bodies may stay. @returns how many waited here */
+    stopWaiting(states: EventState[]): number {
+      const waiting = [...waitingIn(states).values()]
+      for (const [seq, { length }] of Map.groupBy(waiting, (row) => row.seq))
+        sql.run('UPDATE journal SET accepted = accepted - ? WHERE seq = ?', length, seq)
+      return waiting.length
+    },
+    /** The next deletions and redrives behind a place in it. What is accepted in a deleted one's place is deleted by its former owner too. */
+    deletionsAfter({ seq, entry }: Pick<Deletion, 'seq' | 'entry'>, most: number): Deletion[] {
+      const statement = `
+        SELECT seq, entry.key AS entry, entry.value ->> 'op' AS op, entry.value ->> 'event_id' AS event_id
+        FROM journal, json_each(entries) AS entry
+        WHERE changes > 0 AND op IN ('delete', 'redrive') AND seq >= ?1 AND (seq > ?1 OR entry.key > ?2)
+        ORDER BY seq, entry.key LIMIT ?3`
+      return sql.rows<Deletion>(statement, seq, entry, most)
+    },
+    /** What waits in it up to `end`: events to be stored, and changes of others. */
+    waiting(end = Number.MAX_SAFE_INTEGER): { unstored: number; stale: number } {
+      const statement = `SELECT coalesce(sum(accepted), 0) AS unstored, coalesce(sum(changes), 0) AS stale
+        FROM journal WHERE seq <= ?`
+      const [found] = sql.rows<{ unstored: number; stale: number }>(statement, end)
+      return found ?? { unstored: 0, stale: 0 }
+    },
+    /** The body of an event that waits in it. */
+    bodyOf({ event_id, created_at }: EventState): EventBody | undefined {
+      const row = rows('WHERE seq = ?', created_at).next().value
+      return row && bodiesOf(row).get(event_id)
+    },
+  }
+}

@@ -1,0 +1,92 @@
+import { bodyLength, MAX_STEP_CHARS, type Unfinished } from '../journal'
+import { MAX_DELAY_MS } from '../retry'
+import type { Sql } from './sql'
+
+/** What D1 refused, and when it is tried again: null once it was given up. */
+export interface Parked extends Unfinished {
+  attempts: number
+  retry_at: number | null
+  reason: string
+}
+
+/** What D1 refused: tried again apart from the journal, so that it blocks no other. */
+export function parkedOn(sql: Sql) {
+  const find = (eventId: string): Parked | undefined => {
+    type Row = Omit<Parked, 'body'> & { payload: string | null; metadata: string | null }
+    const [row] = sql.rows<Row>('SELECT * FROM parked WHERE event_id = ?', eventId)
+    if (!row) return undefined
+    const { payload, metadata, ...fields } = row
+    return { ...fields, body: payload === null ? null : { payload, metadata } }
+  }
+  return {
+    find,
+    park({ event_id, body, attempts, retry_at, reason, deletes, clears }: Parked): void {
+      sql.run(
+        `INSERT OR REPLACE INTO parked (event_id, payload, metadata, attempts, retry_at, reason, deletes, clears)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+        event_id,
+        body?.payload ?? null,
+        body?.metadata ?? null,
+        attempts,
+        retry_at,
+        reason,
+        deletes,
+        clears,
+      )
+    },
+    /** @returns whether it was parked */
+    unpark(eventId: string): boolean {
+      return sql.rows('DELETE FROM parked WHERE event_id = ? RETURNING 1', eventId).length > 0
+    },
+    delete(ids: string[]): void {
+      sql.run(
+        'DELETE FROM parked WHERE event_id IN (SELECT value FROM json_each(?))',
+        JSON.stringify(ids),
+      )
+    },
+    /** When the next one is to be tried; null when none waits. */
+    nextAt(): number | null {
+      const statement =
+        'SELECT retry_at FROM parked WHERE retry_at IS NOT NULL ORDER BY retry_at LIMIT 1'
+      return sql.rows<{ retry_at: number }>(statement)[0]?.retry_at ?? null
+    },
+    /** Those that are due, or seem further ahead than any is put off; as many as one write to D1 may carry. */
+    due(now: number, most: number): Parked[] {
+      const ids = sql.rows<{ event_id: string }>(
+        'SELECT event_id FROM parked WHERE retry_at <= ?1 OR retry_at > ?2 ORDER BY retry_at LIMIT ?3',
+        now,
+        now + MAX_DELAY_MS,
+        most,
+      )
+      const due: Parked[] = []
+      let chars = 0
+      for (const { event_id } of ids) {
+        const parked = find(event_id)
+        if (!parked) continue
+        chars += parked.body ? bodyLength(parked.body) : 0
+        if (due.length > 0 && chars > MAX_STEP_CHARS) break
+        due.push(parked)
+      }
+      return due
+    },
+    /** Has those that were given up tried again. @returns how many there were */
+    resume(ids: string[], at: number): number {
+      const statement = `UPDATE parked SET attempts = 0, retry_at = ?
+        WHERE retry_at IS NULL AND event_id IN (SELECT value FROM json_each(?)) RETURNING 1`
+      return sql.rows(statement, at, JSON.stringify(ids)).length
+    },
+    /** How many of these events wait here to be stored for the first time. */
+    countWaiting(ids: string[]): number {
+      const statement = `SELECT count(*) FROM parked
+        WHERE retry_at IS NOT NULL AND payload IS NOT NULL AND event_id IN (SELECT value FROM json_each(?))`
+      return sql.number(statement, JSON.stringify(ids))
+    },
+    /** How many events D1 will not hold, and how many changes of others it refused. */
+    untold(): { unstored: number; stale: number } {
+      return {
+        unstored: sql.number('SELECT count(*) FROM parked WHERE payload IS NOT NULL'),
+        stale: sql.number('SELECT count(*) FROM parked WHERE payload IS NULL OR deletes > 0'),
+      }
+    },
+  }
+}

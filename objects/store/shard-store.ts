@@ -1,0 +1,159 @@
+import type { NewEvent } from '../event'
+import {
+  encodeAccepted,
+  type EventBody,
+  type EventState,
+  type JournalEntry,
+  MAX_STEP_EVENTS,
+  type Step,
+  withAttempts,
+} from '../journal'
+import type { ShardMetrics } from '../metrics'
+import { clockOn } from './clock'
+import { type CountChanges, countersOn, sumOf } from './counters'
+import { deadLettersOn } from './dead-letters'
+import { eventsOn } from './events'
+import { journalOn } from './journal'
+import { parkedOn } from './parked'
+import { shardCountsOn } from './shard-counts'
+import { sqlOn } from './sql'
+import { migrate } from './tables'
+
+/** What D1 has yet to be told. */
+export interface Untold {
+  /** Events it has not got. */
+  unstored: number
+  /** Changes and deletions of those it has: it shows an older state of them, or still shows them. */
+  stale: number
+}
+
+/** A shard's tables, and what is done to several of them together. */
+export class ShardStore {
+  readonly #storage: DurableObjectStorage
+  readonly #sql
+  readonly #counters
+  readonly clock
+  readonly events
+  readonly journal
+  readonly parked
+  readonly letters
+  readonly shardCounts
+  #isOpen = false
+  /** What the transaction at hand has counted and journaled: written once, when it ends. */
+  #counted: CountChanges | null = null
+  #entries: { seq: number; entries: JournalEntry[] } | null = null
+
+  constructor(storage: DurableObjectStorage) {
+    migrate(storage)
+    this.#storage = storage
+    this.#sql = sqlOn(storage.sql)
+    this.#counters = countersOn(this.#sql)
+    this.clock = clockOn(this.#sql)
+    this.events = eventsOn(this.#sql)
+    this.journal = journalOn(this.#sql)
+    this.parked = parkedOn(this.#sql)
+    this.letters = deadLettersOn(this.#sql)
+    this.shardCounts = shardCountsOn(this.#sql)
+  }
+
+  /** Runs changes in one transaction; their counts and journal entries share a row. */
+  transaction<T>(change: () => T): T {
+    return this.#storage.transactionSync(() => {
+      this.#isOpen = true
+      try {
+        const result = change()
+        this.#writeEntries()
+        if (this.#counted) this.#counters.count(this.#counted, this.clock.now())
+        return result
+      } finally {
+        this.#isOpen = false
+        this.#counted = null
+        this.#entries = null
+      }
+    })
+  }
+
+  /** Moves the counters when the transaction ends. */
+  count(changes: CountChanges): void {
+    this.#mustBeOpen()
+    this.#counted = this.#counted ? sumOf(this.#counted, changes) : changes
+  }
+
+  /** Journals that D1 must be told of these events; their present state is read when it is told. */
+  appendToJournal(op: 'change' | 'redrive' | 'delete', states: EventState[]): void {
+    this.#mustBeOpen()
+    if (this.#entries && this.#entries.entries.length + states.length > MAX_STEP_EVENTS)
+      this.#writeEntries()
+    this.#entries ??= { seq: this.clock.nextTimestamp(), entries: [] }
+    for (const { event_id, created_at } of states) {
+      // Of one that is deleted nothing else is left to say when it was accepted.
+      this.#entries.entries.push(op === 'delete' ? { op, event_id, created_at } : { op, event_id })
+    }
+  }
+
+  /** Inserts new events and the journal row that carries their bodies. @param replaces as in encodeAccepted @returns their `created_at` */
+  accept(events: NewEvent[], replaces?: Set<string>): number {
+    // What came before stays before: one of these may take the place of an event that was just deleted.
+    this.#writeEntries()
+    const createdAt = this.clock.nextTimestamp()
+    this.events.insert(events, createdAt)
+    const { entries, bodies } = encodeAccepted(events, replaces)
+    this.journal.append(createdAt, events.length, entries, bodies)
+    return createdAt
+  }
+
+  /** Removes events and all that is kept of them beside the journal. @returns how many of them waited to be stored */
+  remove(states: EventState[]): number {
+    const ids = states.map(({ event_id }) => event_id)
+    const waited = this.journal.stopWaiting(states) + this.parked.countWaiting(ids)
+    for (const table of [this.events, this.parked, this.letters]) table.delete(ids)
+    return waited
+  }
+
+  /** Removes a step that D1 was told of from the journal. @returns how many events waited in it */
+  finishStep({ rows, rest }: Step): number {
+    if (!rest) return this.journal.deleteUpTo(rows.at(-1)?.seq ?? 0)
+    const told = rows.flatMap(({ entries }) =>
+      entries.flatMap(({ op, event_id }) => (op === 'accept' ? [event_id] : [])),
+    )
+    const states = [...this.events.states(told).values()]
+    const waited = states.filter(({ created_at }) => created_at === rest.seq).length
+    this.journal.narrow(rest, waited)
+    return waited
+  }
+
+  /** The states as everybody is shown them, in their order: with the attempts that the journal counts so far. */
+  shown(states: EventState[]): EventState[] {
+    const rows = this.journal.waitingIn(states, 'attempts > 0')
+    return states.map((state) => withAttempts(state, rows.get(state.event_id)?.attempts ?? 0))
+  }
+
+  /** The body of an event that D1 has not got. */
+  heldBody(state: EventState): EventBody | null {
+    return this.journal.bodyOf(state) ?? this.parked.find(state.event_id)?.body ?? null
+  }
+
+  /** What D1 has not been told of the journal up to `end`, and of what it refused. */
+  untold(end: number): Untold {
+    const [waiting, refused] = [this.journal.waiting(end), this.parked.untold()]
+    return {
+      unstored: waiting.unstored + refused.unstored,
+      stale: waiting.stale + refused.stale,
+    }
+  }
+
+  /** Counters that change in the same transaction as what they count: exact at every instant. */
+  metrics(): ShardMetrics {
+    return this.#counters.metrics()
+  }
+
+  /** What is counted or journaled outside of a transaction would never be written. */
+  #mustBeOpen(): void {
+    if (!this.#isOpen) throw new Error('this belongs into a transaction')
+  }
+
+  #writeEntries(): void {
+    if (this.#entries) this.journal.append(this.#entries.seq, 0, this.#entries.entries, '')
+    this.#entries = null
+  }
+}
