@@ -1,4 +1,18 @@
 import { Router } from 'itty-router'
+import { type EventRow, readRows, storedEvent } from './d1/reader'
+import { version } from './package.json'
+import { configurationOf, needed } from './shared/config'
+import { type DeadLetterMessage, parseDeadLetter } from './shared/dead-letter'
+import { isoTime, type NewEvent } from './shared/event'
+import { allowedFrom, type Verb } from './shared/lifecycle'
+import { LIMITS } from './shared/limits'
+import { firstOf, log } from './shared/log'
+import { perMinute, type ShardMetrics, summarise } from './shared/metrics'
+import type { MoveOutcome, Untold } from './shared/outcomes'
+import { shardName } from './shared/owners'
+import { HttpError, keyReused } from './shared/problem'
+import { parseIds, parseNack, parseRedrive } from './worker/commands'
+import { recordDeadLetters } from './worker/dead-letter-log'
 import {
   acceptResponse,
   batchResponse,
@@ -6,18 +20,19 @@ import {
   newEvent,
   type Outcome,
   unanswered,
-} from './objects/accept'
-import { eventResponse, json, jsonText, members, now, problemResponse } from './objects/answers'
-import { releaseBytes } from './objects/body-budget'
-import { parseIds, parseNack, parseRedrive } from './objects/commands'
-import { configurationOf, needed } from './objects/config'
-import { type EventRow, readRows, storedEvent } from './objects/d1-reader'
-import { type DeadLetterMessage, parseDeadLetter } from './objects/dead-letter'
-import { recordDeadLetters } from './objects/dead-letter-log'
-import { eventToJson, isoTime, type NewEvent } from './objects/event'
-import type { MoveOutcome } from './objects/event-shard'
-import { DEFAULT_LIMIT, type InboxQuery, parseInboxQuery } from './objects/inbox-query'
-import { allowedFrom, type Verb } from './objects/lifecycle'
+} from './worker/events'
+import { checkReadiness } from './worker/health'
+import {
+  eventResponse,
+  eventToJson,
+  json,
+  jsonText,
+  members,
+  now,
+  problemResponse,
+} from './worker/http/answers'
+import { eventIdOf, readText, requireJson } from './worker/http/body'
+import { releaseBytes } from './worker/http/body-budget'
 import {
   allow,
   allowOrigin,
@@ -27,30 +42,23 @@ import {
   limitSize,
   preflight,
   reportMistakes,
-} from './objects/front-door'
-import { checkReadiness } from './objects/health'
-import { digestOf, idempotencyKey, readEvents } from './objects/ingest'
-import { LIMITS } from './objects/limits'
-import { firstOf, log } from './objects/log'
-import { perMinute, type ShardMetrics, summarise } from './objects/metrics'
-import { CONTENT_TYPES, metricsText, preferredFormat } from './objects/metrics-text'
-import { readParameters } from './objects/parameters'
-import { HttpError, keyReused } from './objects/problem'
-import { eventIdOf, readText, requireJson } from './objects/requests'
-import { prune } from './objects/prune'
-import type { Untold } from './objects/store/shard-store'
-import { isPassing, shardSilent } from './objects/silence'
-import { withTimeout } from './objects/retry'
-import { ANSWER_TIMEOUT_MS, shardName } from './objects/owners'
+} from './worker/http/middleware'
+import { readParameters } from './worker/http/parameters'
+import { isPassing, shardSilent } from './worker/http/silence'
+import { DEFAULT_LIMIT, type InboxQuery, parseInboxQuery } from './worker/inbox-query'
+import { digestOf, idempotencyKey, readEvents } from './worker/ingest/ingest'
+import { CONTENT_TYPES, metricsText, preferredFormat } from './worker/metrics-text'
+import { prune } from './worker/prune'
+import { withTimeout } from './shared/retry'
+import { ANSWER_TIMEOUT_MS } from './shared/owners'
 import {
   allShards,
   askByShard,
   configuredShards,
   findMisconfiguration,
   type Shard,
-} from './objects/shards'
-import { verifyCounts } from './objects/verify'
-import { version } from './package.json'
+} from './worker/shards'
+import { verifyCounts } from './worker/verify'
 
 const router = Router<InboxRequest, [env: Env, ctx: ExecutionContext], Response>({
   before: [correlate, (_, env) => reportMistakes(env), preflight, limitSize],

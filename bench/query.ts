@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { createTestHarness, unstable_splitSqlQuery } from 'wrangler'
-import { parseInboxQuery } from '../objects/inbox-query.ts'
+import { parseInboxQuery } from '../worker/inbox-query.ts'
 
 const SIZES = [1_000, 100_000, 1_000_000]
 const ROUNDS = 40

@@ -1,7 +1,7 @@
-import type { NewEvent } from './event'
-import type { AcceptOutcome, Identity } from './event-shard'
+import type { EventState, NewEvent } from '../shared/event'
+import type { AcceptOutcome, Identity } from '../shared/outcomes'
 import type { FormerOutcomes } from './former-owners'
-import { cutIntoRows, type EventState } from './journal'
+import { cutIntoRows } from './journal'
 import type { ShardStore } from './store/shard-store'
 
 /** Accepts each event once; belongs into a transaction. @param former what their owners under smaller counts know of them @returns one outcome an event, in order */

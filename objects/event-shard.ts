@@ -1,84 +1,40 @@
 import { DurableObject } from 'cloudflare:workers'
+import type { RecordedLetter } from '../shared/dead-letter'
+import { bodyLength, type NewEvent } from '../shared/event'
+import { maxRetries } from '../shared/lifecycle'
+import { LIMITS } from '../shared/limits'
+import { log, LOGGED_IDS } from '../shared/log'
+import type { ShardMetrics } from '../shared/metrics'
+import type {
+  AcceptOutcome,
+  CountStep,
+  HandOver,
+  HeldEvent,
+  HeldLetter,
+  Identity,
+  MoveOutcome,
+  NackKey,
+  Recount,
+  Redriven,
+  Untold,
+} from '../shared/outcomes'
+import type { ShardCounts } from '../shared/owners'
+import { backoffMs, MAX_DELAY_MS } from '../shared/retry'
+import type { Instant } from '../shared/verification'
 import { acceptEvents, repeatOf } from './accept-events'
 import { AlarmLoop } from './alarm/loop'
-import type { RecordedLetter } from './dead-letter'
-import type { EventStatus, NewEvent } from './event'
 import { askFormerCounts, askFormerOwners, type FormerOutcomes } from './former-owners'
 import { type Group, GroupCommit } from './group-commit'
-import { bodyLength, type EventBody, type EventState } from './journal'
-import { maxRetries } from './lifecycle'
-import { LIMITS } from './limits'
-import { log, LOGGED_IDS } from './log'
-import type { ShardMetrics } from './metrics'
 import { type Move, moveEvents, removeEvents } from './move-events'
-import type { ShardCounts } from './owners'
 import { Pace } from './pace'
-import { backoffMs, MAX_DELAY_MS } from './retry'
 import {
-  type CountStep,
   countPeriods,
-  type HeldLetter,
   heldLetters,
   lettersD1MayHave,
-  type Recount,
   recountRows,
   untoldPeriods,
 } from './store/recount'
-import { ShardStore, type Untold } from './store/shard-store'
-import type { Instant } from './verification'
-
-export type AcceptOutcome =
-  | KnownOutcome
-  /** A shard that may have it already did not answer; or, `busy`, this one has too much under way. Nothing was stored. */
-  | { outcome: 'unanswered'; busy?: true }
-
-export interface KnownOutcome {
-  /** `replayed`: a request with its idempotency key was accepted before, with the same body. `mismatch`: with another one. */
-  outcome: 'accepted' | 'duplicate' | 'replayed' | 'mismatch'
-  created_at: number
-  /** Of the first one. */
-  status: EventStatus
-}
-
-export type MoveOutcome =
-  /** `replayed`: by an earlier nack with the same idempotency key and body; the event is as it is now. */
-  | { outcome: 'moved'; event: EventState; replayed?: true }
-  /** `mismatch`: its idempotency key was that of a nack with another body. */
-  | { outcome: 'refused' | 'mismatch'; status: EventStatus }
-  | { outcome: 'unknown' }
-  /** It may be in a shard that this worker has not heard of. */
-  | { outcome: 'unanswered' }
-
-/** What tells a nack from one that is sent again: digests of its idempotency key and of its body. */
-export interface NackKey {
-  nack_key: string
-  nack_body: string
-}
-
-/** What tells an event from its duplicates. */
-export interface Identity {
-  event_id: string
-  fingerprint?: string | undefined
-}
-
-export interface HandOver {
-  /** Null for an id that is not here, nor will be. */
-  outcomes: (AcceptOutcome | null)[]
-  /** Later than all that this shard ever did with these ids. */
-  clock: number
-}
-
-export interface Redriven {
-  redriven: number
-  /** The first of them, for the log; absent from shards of the version before. */
-  event_ids?: string[]
-  more: boolean
-}
-
-/** An event's state, with its body as long as D1 does not have it. */
-export interface HeldEvent extends EventState {
-  body: EventBody | null
-}
+import { ShardStore } from './store/shard-store'
 
 const FLUSH_TIMEOUT_MS = 2_000
 /** Their ids go into one bound string, which may have 2 MB. */

@@ -1,8 +1,8 @@
-import type { NewEvent } from './event'
-import type { AcceptOutcome } from './event-shard'
-import { log } from './log'
-import { ANSWER_TIMEOUT_MS, ownersOf, type ShardCounts, shardName } from './owners'
-import { withTimeout } from './retry'
+import { type AcceptOutcome } from '../shared/outcomes'
+import type { NewEvent } from '../shared/event'
+import { log } from '../shared/log'
+import { ANSWER_TIMEOUT_MS, ownersOf, type ShardCounts, shardName } from '../shared/owners'
+import { withTimeout } from '../shared/retry'
 
 /** What a shard asks of others after SHARD_COUNT was raised. An inbox that never raised it makes none of these calls. */
 

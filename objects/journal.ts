@@ -1,4 +1,11 @@
-import type { EventStatus, NewEvent, StoredEvent } from './event'
+import { type D1Change, MAX_STEP_CHARS, MAX_STEP_EVENTS } from '../d1/change'
+import {
+  bodyLength,
+  type EventBody,
+  type EventState,
+  type NewEvent,
+  type StoredEvent,
+} from '../shared/event'
 
 /**
  * The journal says what D1 has yet to be told: one row a commit, deleted once D1 has it. No I/O. No `this`.
@@ -38,28 +45,6 @@ export interface Deletion {
   entry: number
 }
 
-/** An event's row in its shard. */
-export interface EventState {
-  event_id: string
-  status: EventStatus
-  /** Failed attempts to store it + nacks + manual retries; but for those that its journal row still counts. */
-  retry_count: number
-  /** Nacks since it was accepted or last retried. */
-  nacks: number
-  created_at: number
-  updated_at: number
-  correlation_id: string
-  fingerprint?: string | null
-  /** Digests of the idempotency key of the last nack that had one, and of its body. */
-  nack_key?: string | null
-  nack_body?: string | null
-}
-
-export interface EventBody {
-  payload: string
-  metadata: string | null
-}
-
 /**
  * The state as everybody is shown it. A failed attempt to store a whole journal row is counted once, in the row, and
  * becomes part of each event's own count when the row goes.
@@ -67,27 +52,6 @@ export interface EventBody {
 export function withAttempts(state: EventState, attempts: number): EventState {
   return { ...state, retry_count: state.retry_count + attempts }
 }
-
-type UpdatedFields = Pick<
-  EventState,
-  'event_id' | 'status' | 'retry_count' | 'created_at' | 'updated_at'
->
-
-/** All that D1 is to be told of one event, in this order. */
-export interface D1Change {
-  event_id: string
-  /** Removes what was accepted under the id before that moment; 0 for nothing. */
-  deleteBefore: number
-  /** Removes its dead letter if it failed before that moment; 0 for nothing. */
-  clearBefore: number
-  insert: StoredEvent | null
-  update: UpdatedFields | null
-}
-
-/** At most this many events in one write to D1. */
-export const MAX_STEP_EVENTS = 1_000
-/** A bound string may have 2 MB; a UTF-16 unit takes at most 3 bytes in it, escaped or not. A single event may be longer: it is bound as it is. */
-export const MAX_STEP_CHARS = 500_000
 
 /** The events of one commit, cut into journal rows that each fit one write to D1. */
 export function cutIntoRows(events: NewEvent[]): NewEvent[][] {
@@ -104,10 +68,6 @@ export function cutIntoRows(events: NewEvent[]): NewEvent[][] {
     room -= length
   }
   return rows
-}
-
-export function bodyLength(body: EventBody): number {
-  return body.payload.length + (body.metadata?.length ?? 0)
 }
 
 /** @param replaces ids of which D1 may still hold an event that another shard has deleted */

@@ -1,6 +1,6 @@
-import type { MoveOutcome, NackKey } from './event-shard'
-import type { EventState } from './journal'
-import { transition, type Verb } from './lifecycle'
+import type { EventState } from '../shared/event'
+import { transition, type Verb } from '../shared/lifecycle'
+import type { MoveOutcome, NackKey } from '../shared/outcomes'
 import { addMove, type CountChanges } from './store/counters'
 import type { ShardStore } from './store/shard-store'
 

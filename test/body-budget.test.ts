@@ -2,8 +2,8 @@ import { connect } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import { describe, expect, test as plain } from 'vitest'
-import { holdBytes, releaseBytes } from '../objects/body-budget'
-import { LIMITS } from '../objects/limits'
+import { holdBytes, releaseBytes } from '../worker/http/body-budget'
+import { LIMITS } from '../shared/limits'
 import { type Inbox, inParallel, test } from './world'
 
 const MIB = 1_048_576

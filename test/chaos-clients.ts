@@ -1,5 +1,5 @@
 import { expect } from 'vitest'
-import { withTimeout } from '../objects/retry'
+import { withTimeout } from '../shared/retry'
 import type { Operation, State } from './history'
 import type { clientOf, InboxEvent } from './world'
 

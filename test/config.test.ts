@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test as plain } from 'vitest'
 import type { TestHarness } from 'wrangler'
-import { configurationOf, readConfiguration, type Variables } from '../objects/config'
-import { fnv1a } from '../objects/hash'
+import { configurationOf, readConfiguration, type Variables } from '../shared/config'
+import { fnv1a } from '../shared/hash'
 import { clientOf, SHARDS, test } from './world'
 
 const TOKENS = '[{"name":"a","token":"t","scopes":["read"]}]'

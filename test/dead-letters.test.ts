@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect } from 'vitest'
-import { deadLetterBatches, deadLetterMessage } from '../objects/dead-letter'
+import { deadLetterBatches, deadLetterMessage } from '../shared/dead-letter'
 import { inParallel, test as base, type Verification } from './world'
 
 // One shard, so that all events of a test are in one batch.

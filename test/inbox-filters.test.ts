@@ -1,5 +1,5 @@
 import { describe, expect } from 'vitest'
-import { parseInboxQuery } from '../objects/inbox-query'
+import { parseInboxQuery } from '../worker/inbox-query'
 import { type Inbox, type InboxEvent, test } from './world'
 
 const found = async (inbox: Inbox, query: string) =>

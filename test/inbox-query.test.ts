@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect } from 'vitest'
-import { parseInboxQuery, parseTime } from '../objects/inbox-query'
-import { LIMITS } from '../objects/limits'
+import { parseInboxQuery, parseTime } from '../worker/inbox-query'
+import { LIMITS } from '../shared/limits'
 import { type Inbox, type InboxEvent, inParallel, type Row, test } from './world'
 
 const DAY_MS = 24 * 60 * 60 * 1_000

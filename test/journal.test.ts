@@ -1,20 +1,17 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { NewEvent } from '../objects/event'
+import { MAX_STEP_CHARS, MAX_STEP_EVENTS } from '../d1/change'
 import {
   bodiesOf,
-  bodyLength,
   cutIntoRows,
   encodeAccepted,
-  type EventState,
   fold,
   type JournalRow,
-  MAX_STEP_CHARS,
-  MAX_STEP_EVENTS,
   presentChange,
   splitRow,
 } from '../objects/journal'
-import { backoffMs, fewer, more, withTimeout } from '../objects/retry'
+import { bodyLength, type EventState, type NewEvent } from '../shared/event'
+import { backoffMs, fewer, more, withTimeout } from '../shared/retry'
 
 const body = fc.jsonValue({ stringUnit: 'binary' }).map((value) => JSON.stringify(value))
 const events = fc.uniqueArray(

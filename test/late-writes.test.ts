@@ -1,6 +1,7 @@
 import { expect, onTestFinished, vi } from 'vitest'
-import { writeToD1 } from '../objects/d1-writer'
-import { type D1Change, type EventState, MAX_STEP_CHARS } from '../objects/journal'
+import { type D1Change, MAX_STEP_CHARS } from '../d1/change'
+import { writeToD1 } from '../d1/writer'
+import type { EventState } from '../shared/event'
 import { test } from './world'
 
 const NO_CHANGE = { deleteBefore: 0, clearBefore: 0, insert: null, update: null }

@@ -1,7 +1,7 @@
 import { describe, expect, onTestFinished, vi } from 'vitest'
-import { cutReason, parseDeadLetter } from '../objects/dead-letter'
-import { recordDeadLetters } from '../objects/dead-letter-log'
-import { fnv1a } from '../objects/hash'
+import { cutReason, parseDeadLetter } from '../shared/dead-letter'
+import { recordDeadLetters } from '../worker/dead-letter-log'
+import { fnv1a } from '../shared/hash'
 import { test } from './faulty-inbox'
 import { type Inbox, SHARDS } from './world'
 

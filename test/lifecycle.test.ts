@@ -1,6 +1,6 @@
 import { describe, expect } from 'vitest'
-import type { EventStatus } from '../objects/event'
-import { transition, type Verb } from '../objects/lifecycle'
+import type { EventStatus } from '../shared/event'
+import { transition, type Verb } from '../shared/lifecycle'
 import { type Inbox, test } from './world'
 
 interface Result {

@@ -12,8 +12,8 @@ import {
   perMinute,
   type ShardMetrics,
   summarise,
-} from '../objects/metrics'
-import { metricsText, preferredFormat } from '../objects/metrics-text'
+} from '../shared/metrics'
+import { metricsText, preferredFormat } from '../worker/metrics-text'
 import { MIGRATIONS } from '../objects/store/tables'
 import { storageFolder } from './server-process'
 import { SHARDS, test } from './world'

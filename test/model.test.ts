@@ -1,16 +1,12 @@
+import { type EventState } from '../shared/event'
+import { type D1Change } from '../d1/change'
 import { readFileSync } from 'node:fs'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import fc from 'fast-check'
 import { expect, test as plain } from 'vitest'
-import { writeStatements } from '../objects/d1-writer'
-import {
-  type D1Change,
-  encodeAccepted,
-  type EventState,
-  fold,
-  type JournalRow,
-} from '../objects/journal'
-import { transition } from '../objects/lifecycle'
+import { writeStatements } from '../d1/writer'
+import { encodeAccepted, fold, type JournalRow } from '../objects/journal'
+import { transition } from '../shared/lifecycle'
 import { test as base } from './world'
 
 const test = base.override('vars', { SHARD_COUNT: '1' })

@@ -1,7 +1,7 @@
 import { expect, onTestFinished } from 'vitest'
-import type { NewEvent } from '../objects/event'
-import { fnv1a } from '../objects/hash'
-import { LIMITS } from '../objects/limits'
+import type { NewEvent } from '../shared/event'
+import { fnv1a } from '../shared/hash'
+import { LIMITS } from '../shared/limits'
 import { steer, test as base } from './steering'
 
 const test = base.override('vars', { SHARD_COUNT: '2' })

@@ -1,4 +1,4 @@
-import { fnv1a } from '../objects/hash'
+import { fnv1a } from '../shared/hash'
 import { type Inbox, SHARDS } from './world'
 
 export const HOUR_MS = 3_600_000

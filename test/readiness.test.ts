@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { expect, onTestFinished, test } from 'vitest'
 import { createTestHarness, unstable_readConfig, unstable_splitSqlQuery } from 'wrangler'
-import { EACH_TABLE } from '../objects/health'
+import { EACH_TABLE } from '../worker/health'
 import { clientOf, inParallel } from './world'
 
 async function start(main = 'worker.ts') {

@@ -1,5 +1,5 @@
 import { describe, expect } from 'vitest'
-import { isPassing } from '../objects/silence'
+import { isPassing } from '../worker/http/silence'
 import { test } from './faulty-inbox'
 
 interface Result {

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { stripVTControlCharacters } from 'node:util'
 import { onTestFinished } from 'vitest'
-import { withTimeout } from '../objects/retry'
+import { withTimeout } from '../shared/retry'
 import { clientOf } from './world'
 
 /** Seconds are the rule; other tests may keep every core busy. */

@@ -1,6 +1,6 @@
 import { expect } from 'vitest'
-import type { NewEvent } from '../objects/event'
-import { fnv1a } from '../objects/hash'
+import type { NewEvent } from '../shared/event'
+import { fnv1a } from '../shared/hash'
 import { startServer, storageFolder } from './server-process'
 import { type Inbox, type InboxEvent, test } from './world'
 

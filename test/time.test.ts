@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { isDay, isTimestamp } from '../objects/time'
+import { isDay, isTimestamp } from '../worker/http/time'
 
 test('a day is one of the calendar', () => {
   for (const day of ['2026-11-21', '2028-02-29', '2000-02-29', '0001-01-01', '9999-12-31'])

@@ -2,7 +2,7 @@ import { cpSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { expect, test } from 'vitest'
-import { fnv1a } from '../objects/hash'
+import { fnv1a } from '../shared/hash'
 import { MIGRATIONS } from '../objects/store/tables'
 import { startServer, storageFolder } from './server-process'
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type EventStatus, STATUSES } from '../objects/event'
+import { type EventStatus, STATUSES } from '../shared/event'
 import {
   addCounts,
   hoursFrom,
@@ -11,7 +11,7 @@ import {
   rangesOf,
   type ShardCount,
   type StatusCounts,
-} from '../objects/verification'
+} from '../shared/verification'
 
 const HOUR_MS = 3_600_000
 const NOW = Date.parse('2026-11-21T05:30:00Z')

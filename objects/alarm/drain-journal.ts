@@ -1,4 +1,5 @@
-import { bodiesOf, fold, type JournalRow, MAX_STEP_EVENTS, withAttempts } from '../journal'
+import { MAX_STEP_EVENTS } from '../../d1/change'
+import { bodiesOf, fold, type JournalRow, withAttempts } from '../journal'
 import type { Pace } from '../pace'
 import type { D1Link } from './d1-link'
 import type { Task } from './task'

@@ -1,6 +1,6 @@
+import { type Untold } from '../../shared/outcomes'
 import { MAX_LINGER_MS, type Pace } from '../pace'
-import { waitUntil, withTimeout } from '../retry'
-import type { Untold } from '../store/shard-store'
+import { waitUntil, withTimeout } from '../../shared/retry'
 import { D1Link } from './d1-link'
 import { DrainJournal } from './drain-journal'
 import { RetryParked } from './retry-parked'

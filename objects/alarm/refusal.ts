@@ -1,8 +1,9 @@
-import type { D1Change, EventState } from '../journal'
-import { transition } from '../lifecycle'
+import { type DeadLetter } from '../../shared/dead-letter'
+import { type D1Change } from '../../d1/change'
+import { type EventState } from '../../shared/event'
+import { transition } from '../../shared/lifecycle'
 import { refusalReason } from './refusal-reason'
 import { addMove, type CountChanges } from '../store/counters'
-import type { DeadLetter } from '../store/dead-letters'
 import type { Parked } from '../store/parked'
 
 /** A change that D1 would not have. */

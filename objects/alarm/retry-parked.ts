@@ -1,5 +1,5 @@
 import { presentChange } from '../journal'
-import { MAX_DELAY_MS, waitUntil } from '../retry'
+import { MAX_DELAY_MS, waitUntil } from '../../shared/retry'
 import type { D1Link } from './d1-link'
 import type { Task } from './task'
 import { finishTold, type ShardContext } from './told'

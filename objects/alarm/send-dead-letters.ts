@@ -1,8 +1,8 @@
-import { D1_TIMEOUT_MS } from '../d1-writer'
-import { deadLetterBatches, deadLetterMessage, MAX_MESSAGE_BYTES } from '../dead-letter'
-import { bodyLength, type EventBody, type EventState } from '../journal'
-import { log } from '../log'
-import { backoffMs, MAX_DELAY_MS, waitUntil, withTimeout } from '../retry'
+import { D1_TIMEOUT_MS } from '../../d1/writer'
+import { deadLetterBatches, deadLetterMessage, MAX_MESSAGE_BYTES } from '../../shared/dead-letter'
+import { bodyLength, type EventBody, type EventState } from '../../shared/event'
+import { log } from '../../shared/log'
+import { backoffMs, MAX_DELAY_MS, waitUntil, withTimeout } from '../../shared/retry'
 import type { Task } from './task'
 import type { ShardContext } from './told'
 

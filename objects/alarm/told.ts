@@ -1,7 +1,7 @@
-import type { D1Change } from '../journal'
-import { maxRetries } from '../lifecycle'
-import { log } from '../log'
-import { backoffMs } from '../retry'
+import { type D1Change } from '../../d1/change'
+import { maxRetries } from '../../shared/lifecycle'
+import { log } from '../../shared/log'
+import { backoffMs } from '../../shared/retry'
 import type { ShardStore } from '../store/shard-store'
 import { effectOf, type Refusal } from './refusal'
 

@@ -1,4 +1,4 @@
-import { MINUTE_MS } from '../metrics'
+import { MINUTE_MS } from '../../shared/metrics'
 import type { Sql } from './sql'
 
 /** Writes of one run that are told apart before it takes another number. */

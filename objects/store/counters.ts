@@ -1,4 +1,4 @@
-import type { EventStatus } from '../event'
+import type { EventStatus } from '../../shared/event'
 import {
   emptyHistogram,
   type Happening,
@@ -8,7 +8,7 @@ import {
   MINUTES_KEPT,
   observe,
   type ShardMetrics,
-} from '../metrics'
+} from '../../shared/metrics'
 import type { Sql } from './sql'
 
 /** How far counters move, and what happened, for the sums that only rise. */

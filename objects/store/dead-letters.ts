@@ -1,11 +1,5 @@
-import { cutReason, type RecordedLetter } from '../dead-letter'
+import { cutReason, type DeadLetter, type RecordedLetter } from '../../shared/dead-letter'
 import type { Sql } from './sql'
-
-export interface DeadLetter {
-  event_id: string
-  reason: string
-  failed_at: number
-}
 
 /** One row a failed event: why it failed, and whether the queue, and D1, have been told. */
 export function deadLettersOn(sql: Sql) {

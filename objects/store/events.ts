@@ -1,5 +1,4 @@
-import type { NewEvent } from '../event'
-import type { EventState } from '../journal'
+import type { EventState, NewEvent } from '../../shared/event'
 import type { Sql } from './sql'
 
 /** One small row an event: its status, and what tells it from others. Its body is in the journal, then in D1. */

@@ -1,12 +1,10 @@
+import { MAX_STEP_CHARS, MAX_STEP_EVENTS } from '../../d1/change'
+import type { EventBody, EventState } from '../../shared/event'
 import {
   bodiesOf,
   type Deletion,
-  type EventBody,
-  type EventState,
   type JournalEntry,
   type JournalRow,
-  MAX_STEP_CHARS,
-  MAX_STEP_EVENTS,
   splitRow,
   type Step,
 } from '../journal'

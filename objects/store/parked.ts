@@ -1,5 +1,7 @@
-import { bodyLength, MAX_STEP_CHARS, type Unfinished } from '../journal'
-import { MAX_DELAY_MS } from '../retry'
+import { MAX_STEP_CHARS } from '../../d1/change'
+import { bodyLength } from '../../shared/event'
+import { type Unfinished } from '../journal'
+import { MAX_DELAY_MS } from '../../shared/retry'
 import type { Sql } from './sql'
 
 /** What D1 refused, and when it is tried again: null once it was given up. */

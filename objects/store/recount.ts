@@ -1,33 +1,19 @@
-import type { RecordedLetter } from '../dead-letter'
-import { type EventStatus, STATUSES } from '../event'
-import { DAY_MS, HOUR_MS, type Instant, type PeriodCounts, periodOf } from '../verification'
+import type { RecordedLetter } from '../../shared/dead-letter'
+import { type EventStatus, STATUSES } from '../../shared/event'
+import type { Counts, CountStep, HeldLetter, Recount } from '../../shared/outcomes'
+import {
+  DAY_MS,
+  HOUR_MS,
+  type Instant,
+  LETTERS_A_STEP,
+  type PeriodCounts,
+  periodOf,
+} from '../../shared/verification'
 
 /** Counts a shard's rows anew: statements for finding out whether its counters, and D1, agree with them. */
 
-export type Counts = Record<EventStatus | 'queue_depth' | 'dead_letters', number>
-
-/** A shard's counters beside what its rows come to, at one instant. */
-export interface Recount {
-  shard: string
-  counters: Counts
-  rows: Counts
-}
-
-/** One step of a count by period. */
-export interface CountStep {
-  counts: PeriodCounts[]
-  /** The event behind which the next step begins; null when this was the last one. */
-  next: string | null
-}
-
-/** A dead letter as its shard has it; `recorded` once D1 was told. */
-export interface HeldLetter extends RecordedLetter {
-  recorded: boolean
-}
-
 /** Counting so many rows takes about 50 ms, in which the shard does nothing else. */
 const ROWS_A_STEP = 50_000
-export const LETTERS_A_STEP = 1_000
 /** When D1 has not been told of more commits than this, nobody looks which events they concern. */
 const MAX_COMMITS = 1_000
 

@@ -1,14 +1,8 @@
-import type { NewEvent } from '../event'
-import {
-  encodeAccepted,
-  type EventBody,
-  type EventState,
-  type JournalEntry,
-  MAX_STEP_EVENTS,
-  type Step,
-  withAttempts,
-} from '../journal'
-import type { ShardMetrics } from '../metrics'
+import { MAX_STEP_EVENTS } from '../../d1/change'
+import type { EventBody, EventState, NewEvent } from '../../shared/event'
+import type { ShardMetrics } from '../../shared/metrics'
+import type { Untold } from '../../shared/outcomes'
+import { encodeAccepted, type JournalEntry, type Step, withAttempts } from '../journal'
 import { clockOn } from './clock'
 import { type CountChanges, countersOn, sumOf } from './counters'
 import { deadLettersOn } from './dead-letters'
@@ -18,14 +12,6 @@ import { parkedOn } from './parked'
 import { shardCountsOn } from './shard-counts'
 import { sqlOn } from './sql'
 import { migrate } from './tables'
-
-/** What D1 has yet to be told. */
-export interface Untold {
-  /** Events it has not got. */
-  unstored: number
-  /** Changes and deletions of those it has: it shows an older state of them, or still shows them. */
-  stale: number
-}
 
 /** A shard's tables, and what is done to several of them together. */
 export class ShardStore {

@@ -1,6 +1,5 @@
 import { configurationOf, type Variables } from './config'
-import type { EventStatus } from './event'
-import type { EventState } from './journal'
+import type { EventState, EventStatus } from './event'
 
 /** What can be done to an event; `refuse` is D1 refusing to store it for the last time. */
 export type Verb = 'ack' | 'nack' | 'retry' | 'refuse'

@@ -1,4 +1,4 @@
-import { BUCKETS, type ShardMetrics, summarise } from './metrics'
+import { BUCKETS, type ShardMetrics, summarise } from '../shared/metrics'
 
 /** The Prometheus exposition formats: text 0.0.4, and OpenMetrics 1.0, which names a counter without its `_total` and ends with EOF. */
 

@@ -1,12 +1,13 @@
-import { json, now } from './answers'
-import { type Draft, isoTime, type NewEvent } from './event'
-import { notConfigured } from './config'
-import type { AcceptOutcome, KnownOutcome } from './event-shard'
-import { digestOf } from './ingest'
-import { log } from './log'
-import { type Complaint, HttpError, keyReused, unavailable } from './problem'
-import { eventUnanswered } from './silence'
 import { v7 as uuidv7 } from 'uuid'
+import { notConfigured } from '../shared/config'
+import { isoTime, type NewEvent } from '../shared/event'
+import { log } from '../shared/log'
+import type { AcceptOutcome, KnownOutcome } from '../shared/outcomes'
+import { type Complaint, HttpError, keyReused, unavailable } from '../shared/problem'
+import { json, now } from './http/answers'
+import { eventUnanswered } from './http/silence'
+import type { Draft } from './ingest/event'
+import { digestOf } from './ingest/ingest'
 
 /** From a draft to the event its shard accepts, and from the shard's outcome to the answer. */
 

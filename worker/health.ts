@@ -1,8 +1,8 @@
-import { configurationOf, notConfigured } from './config'
-import { readRows } from './d1-reader'
-import { log } from './log'
-import { HttpError, unavailable } from './problem'
-import { withTimeout } from './retry'
+import { configurationOf, notConfigured } from '../shared/config'
+import { readRows } from '../d1/reader'
+import { log } from '../shared/log'
+import { HttpError, unavailable } from '../shared/problem'
+import { withTimeout } from '../shared/retry'
 import { allShards } from './shards'
 
 /** Nobody needs a token to ask, so the answer stands for so long, whoever asks. */

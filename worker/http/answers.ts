@@ -1,5 +1,5 @@
-import { eventToJson, isoTime, type StoredEvent } from './event'
-import type { HttpError } from './problem'
+import { isoTime, type StoredEvent } from '../../shared/event'
+import type { HttpError } from '../../shared/problem'
 
 /** Responses. */
 
@@ -61,4 +61,15 @@ export function jsonText(
 
 export function now(): string {
   return isoTime(Date.now())
+}
+
+/** One event as the API answers it, as JSON text: payload and metadata stand in it exactly as they were sent. */
+export function eventToJson(event: StoredEvent): string {
+  const { payload, metadata, ...fields } = event
+  const shown = {
+    ...fields,
+    created_at: isoTime(event.created_at),
+    updated_at: isoTime(event.updated_at),
+  }
+  return `${JSON.stringify(shown).slice(0, -1)},"payload":${payload},"metadata":${metadata ?? 'null'}}`
 }

@@ -1,10 +1,9 @@
+import { EVENT_ID_RULE, isEventId } from '../../shared/event'
+import { LIMITS } from '../../shared/limits'
+import { type Complaint, HttpError } from '../../shared/problem'
+import { didYouMean } from '../http/suggestion'
 import { memberSources, nestingDepth } from './json-text'
-import { LIMITS } from './limits'
-import { type Complaint, HttpError } from './problem'
-import { didYouMean } from './suggestion'
-
-export type EventStatus = 'pending' | 'delivered' | 'failed'
-export const STATUSES: readonly EventStatus[] = ['pending', 'delivered', 'failed']
+/** Reads one event, in the inbox's own format. No I/O. */
 
 /** An event as a request brings it: `payload` and `metadata` are JSON source text, never parsed and written out again. */
 export interface Draft {
@@ -14,39 +13,6 @@ export interface Draft {
   event_id: string | null
   /** What makes it the same event when it comes again, such as a CloudEvent's source and id; becomes the event_id. */
   identity: string[] | null
-}
-
-/** An event as its shard accepts it. */
-export interface NewEvent {
-  event_id: string
-  payload: string
-  metadata: string | null
-  correlation_id: string
-  /** The name of the token it came with, for the log. */
-  caller?: string
-  /** The service made its id: nobody else can have it. */
-  isNew?: true
-  /** Of a request with an idempotency key: the body's hash, so that a repeat is told from another event under the same key. */
-  fingerprint?: string
-}
-
-/** An event as the inbox shows it. Times are milliseconds since 1970. */
-export interface StoredEvent {
-  event_id: string
-  payload: string
-  metadata: string | null
-  status: EventStatus
-  created_at: number
-  updated_at: number
-  retry_count: number
-}
-
-// A lone "." or ".." would vanish from the path of /inbox/:id.
-const EVENT_ID = /^(?!\.{1,2}$)[A-Za-z0-9._:-]{1,128}$/
-export const EVENT_ID_RULE = `must be 1 to ${LIMITS.ID_LENGTH} characters of A-Z a-z 0-9 . _ : -, and not "." or ".."`
-
-export function isEventId(value: unknown): value is string {
-  return typeof value === 'string' && EVENT_ID.test(value)
 }
 
 const MEMBERS = ['payload', 'metadata', 'event_id']
@@ -137,21 +103,6 @@ export function parseJson(text: string): unknown {
 /** A body that is any JSON, as a payload: an object as it is, anything else as `{"data": …}`. */
 export function payloadOf(parsed: unknown, source: string): string {
   return isObject(parsed) ? source : `{"data":${source}}`
-}
-
-/** One event as the API answers it, as JSON text: payload and metadata stand in it exactly as they were sent. */
-export function eventToJson(event: StoredEvent): string {
-  const { payload, metadata, ...fields } = event
-  const shown = {
-    ...fields,
-    created_at: isoTime(event.created_at),
-    updated_at: isoTime(event.updated_at),
-  }
-  return `${JSON.stringify(shown).slice(0, -1)},"payload":${payload},"metadata":${metadata ?? 'null'}}`
-}
-
-export function isoTime(milliseconds: number): string {
-  return new Date(milliseconds).toISOString()
 }
 
 export function invalidEvent(errors: Complaint[]): HttpError {

@@ -1,4 +1,4 @@
-import { type HttpError, unavailable } from './problem'
+import { type HttpError, unavailable } from '../../shared/problem'
 
 /** What is said of a shard that did not answer. It may have done what it was asked, so each request has its own advice. No I/O. */
 

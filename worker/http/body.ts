@@ -1,6 +1,6 @@
 import { holdBytes } from './body-budget'
-import { EVENT_ID_RULE, isEventId } from './event'
-import { HttpError } from './problem'
+import { EVENT_ID_RULE, isEventId } from '../../shared/event'
+import { HttpError } from '../../shared/problem'
 
 /** What a handler reads from a request, and what it refuses in it. */
 

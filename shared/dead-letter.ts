@@ -1,14 +1,19 @@
-import { isEventId, isoTime } from './event'
-import type { EventBody, EventState } from './journal'
+import { type EventBody, type EventState, isEventId, isoTime } from './event'
 import { LIMITS } from './limits'
 import { log } from './log'
-import type { DeadLetter } from './store/dead-letters'
 
 /** The queue takes 128 KB a message; what it adds of its own counts too. */
 export const MAX_MESSAGE_BYTES = 100_000
 /** The queue takes 256 KB and 100 messages at once. */
 const MAX_BATCH_BYTES = 240_000
 const MAX_BATCH_MESSAGES = 100
+
+/** Why an event failed, as its shard keeps it; `failed_at` is milliseconds since 1970. */
+export interface DeadLetter {
+  event_id: string
+  reason: string
+  failed_at: number
+}
 
 /** A dead letter as the queue carries it, beside its payload and metadata, or `payload_omitted`. */
 export interface DeadLetterMessage {

@@ -1,8 +1,8 @@
-import { cutReason } from './dead-letter'
-import { EVENT_ID_RULE, isEventId } from './event'
-import { LIMITS } from './limits'
-import { type Complaint, HttpError } from './problem'
-import { didYouMean } from './suggestion'
+import { cutReason } from '../shared/dead-letter'
+import { EVENT_ID_RULE, isEventId } from '../shared/event'
+import { LIMITS } from '../shared/limits'
+import { type Complaint, HttpError } from '../shared/problem'
+import { didYouMean } from './http/suggestion'
 
 /** Bodies of the requests that change events. No I/O. */
 

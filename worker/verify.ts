@@ -1,21 +1,22 @@
-import { readRows } from './d1-reader'
-import type { DeadLetterMessage, RecordedLetter } from './dead-letter'
-import { withdraw } from './dead-letter-log'
-import { type EventStatus, isoTime } from './event'
-import { shardName } from './owners'
-import { allShards, type Shard } from './shards'
-import { type CountStep, type HeldLetter, LETTERS_A_STEP } from './store/recount'
+import { readRows } from '../d1/reader'
+import type { DeadLetterMessage, RecordedLetter } from '../shared/dead-letter'
+import { type EventStatus, isoTime } from '../shared/event'
+import type { CountStep, HeldLetter } from '../shared/outcomes'
+import { shardName } from '../shared/owners'
 import {
   addCounts,
   type Difference,
   hoursFrom,
   judge,
+  LETTERS_A_STEP,
   type PeriodCounts,
   rangesOf,
   type ShardCount,
   type StatusCounts,
   type Verdict,
-} from './verification'
+} from '../shared/verification'
+import { withdraw } from './dead-letter-log'
+import { allShards, type Shard } from './shards'
 
 /** Holds each shard's counters against its rows, and D1 against both. Reads everything there is, in bounded steps. */
 

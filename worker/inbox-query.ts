@@ -1,8 +1,8 @@
-import { type EventStatus, isEventId, STATUSES } from './event'
-import { fnv1a } from './hash'
-import { LIMITS } from './limits'
-import { readParameters } from './parameters'
-import { isDay } from './time'
+import { type EventStatus, isEventId, STATUSES } from '../shared/event'
+import { fnv1a } from '../shared/hash'
+import { LIMITS } from '../shared/limits'
+import { readParameters } from './http/parameters'
+import { isDay } from './http/time'
 
 /** Turns the parameters of `GET /inbox` into SQL and bindings. No I/O. Every value is bound; only names from these lists are spliced in. */
 

@@ -1,9 +1,9 @@
-import { configurationOf } from './config'
-import { readRows } from './d1-reader'
-import { isoTime } from './event'
-import { log } from './log'
-import { withTimeout } from './retry'
-import { ANSWER_TIMEOUT_MS, ownersOf, type ShardCounts } from './owners'
+import { readRows } from '../d1/reader'
+import { configurationOf } from '../shared/config'
+import { isoTime } from '../shared/event'
+import { log } from '../shared/log'
+import { ANSWER_TIMEOUT_MS, ownersOf, type ShardCounts } from '../shared/owners'
+import { withTimeout } from '../shared/retry'
 import { shardCountsOrPresent, shardNamed } from './shards'
 
 /** Rows that one query of D1 looks at. */

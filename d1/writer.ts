@@ -1,6 +1,6 @@
-import { isoTime, type StoredEvent } from './event'
-import { withTimeout } from './retry'
-import { bodyLength, type D1Change, MAX_STEP_CHARS } from './journal'
+import { bodyLength, isoTime, type StoredEvent } from '../shared/event'
+import { withTimeout } from '../shared/retry'
+import { type D1Change, MAX_STEP_CHARS } from './change'
 
 /** D1 is known to stall as well as to fail. */
 export const D1_TIMEOUT_MS = 10_000

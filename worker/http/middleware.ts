@@ -1,9 +1,9 @@
 import type { IRequestStrict, RequestHandler } from 'itty-router'
-import { configurationOf, needed } from './config'
-import { LIMITS } from './limits'
-import { log, logOnce } from './log'
-import { HttpError } from './problem'
-import { findToken, type Scope, type Token } from './tokens'
+import { configurationOf, needed } from '../../shared/config'
+import { LIMITS } from '../../shared/limits'
+import { log, logOnce } from '../../shared/log'
+import { HttpError } from '../../shared/problem'
+import { findToken, type Scope, type Token } from '../../shared/tokens'
 
 /** What every request passes before its handler, and every answer after it. */
 

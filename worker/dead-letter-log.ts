@@ -1,8 +1,8 @@
-import { D1_TIMEOUT_MS } from './d1-writer'
-import type { DeadLetterMessage } from './dead-letter'
-import { log } from './log'
-import { withTimeout } from './retry'
-import { ANSWER_TIMEOUT_MS } from './owners'
+import { D1_TIMEOUT_MS } from '../d1/writer'
+import type { DeadLetterMessage } from '../shared/dead-letter'
+import { log } from '../shared/log'
+import { withTimeout } from '../shared/retry'
+import { ANSWER_TIMEOUT_MS } from '../shared/owners'
 import { shardNamed } from './shards'
 
 const RECORD = `

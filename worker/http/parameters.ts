@@ -1,5 +1,5 @@
-import { LIMITS } from './limits'
-import { type Complaint, HttpError } from './problem'
+import { LIMITS } from '../../shared/limits'
+import { type Complaint, HttpError } from '../../shared/problem'
 import { didYouMean } from './suggestion'
 
 /** Reads a query string; every complaint is collected, and `done` throws them together. `prefixes` begin further known names. */

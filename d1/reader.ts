@@ -1,9 +1,9 @@
-import { notConfigured } from './config'
-import { D1_TIMEOUT_MS } from './d1-writer'
-import type { StoredEvent } from './event'
-import { log, logOnce } from './log'
-import { unavailable } from './problem'
-import { withTimeout } from './retry'
+import { notConfigured } from '../shared/config'
+import { D1_TIMEOUT_MS } from './writer'
+import type { StoredEvent } from '../shared/event'
+import { log, logOnce } from '../shared/log'
+import { unavailable } from '../shared/problem'
+import { withTimeout } from '../shared/retry'
 
 /** A row of the events table. */
 export type EventRow = Omit<StoredEvent, 'created_at' | 'updated_at'> & {

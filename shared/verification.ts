@@ -45,6 +45,8 @@ export interface Difference {
 /** The differences found in a period; or why it could not be compared. */
 export type Verdict = Difference[] | 'behind' | 'moving'
 
+/** Dead letters that are compared at once. */
+export const LETTERS_A_STEP = 1_000
 export const HOUR_MS = 3_600_000
 export const DAY_MS = 24 * HOUR_MS
 /** What is older is counted by the day: years of it make few periods, and little of it still changes. */

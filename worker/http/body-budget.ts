@@ -1,5 +1,5 @@
-import { LIMITS } from './limits'
-import { unavailable } from './problem'
+import { LIMITS } from '../../shared/limits'
+import { unavailable } from '../../shared/problem'
 
 /** Bounds the bytes of request bodies that this isolate holds at once: from before they are read until the answer. */
 

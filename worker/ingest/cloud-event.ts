@@ -1,8 +1,8 @@
+import { LIMITS } from '../../shared/limits'
+import { type Complaint, HttpError } from '../../shared/problem'
+import { isJson, mediaTypeOf, withoutMark } from '../http/body'
+import { isTimestamp } from '../http/time'
 import { type Draft, invalidEvent, parseJson, parseMembers, payloadOf, typeName } from './event'
-import { LIMITS } from './limits'
-import { type Complaint, HttpError } from './problem'
-import { isJson, mediaTypeOf, withoutMark } from './requests'
-import { isTimestamp } from './time'
 
 /**
  * CloudEvents 1.0 in the three modes of its HTTP binding: `data` becomes the payload, the attributes become the metadata, and

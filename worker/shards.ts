@@ -1,8 +1,8 @@
-import { configurationOf, needed, notConfigured } from './config'
-import { log, logOnce } from './log'
-import { ANSWER_TIMEOUT_MS, ownersOf, type ShardCounts, shardName } from './owners'
-import { HttpError, unavailable } from './problem'
-import { withTimeout } from './retry'
+import { configurationOf, needed, notConfigured } from '../shared/config'
+import { log, logOnce } from '../shared/log'
+import { ANSWER_TIMEOUT_MS, ownersOf, type ShardCounts, shardName } from '../shared/owners'
+import { HttpError, unavailable } from '../shared/problem'
+import { withTimeout } from '../shared/retry'
 
 /** Finds the shards that have events, from the worker's side; `owners.ts` says which those are. */
 

@@ -1,10 +1,7 @@
 import type { Webhook } from 'standardwebhooks'
-import { isBinaryCloudEvent, parseBinaryCloudEvent, parseCloudEvent } from './cloud-event'
-import { needed } from './config'
-import { type Draft, isObject, parseEvent, parseJson, payloadOf } from './event'
-import { elementSources } from './json-text'
-import { LIMITS } from './limits'
-import { HttpError } from './problem'
+import { needed } from '../../shared/config'
+import { LIMITS } from '../../shared/limits'
+import { HttpError } from '../../shared/problem'
 import {
   type Body,
   isJson,
@@ -14,7 +11,10 @@ import {
   readText,
   tooLarge,
   withoutMark,
-} from './requests'
+} from '../http/body'
+import { isBinaryCloudEvent, parseBinaryCloudEvent, parseCloudEvent } from './cloud-event'
+import { type Draft, isObject, parseEvent, parseJson, payloadOf } from './event'
+import { elementSources } from './json-text'
 
 /** Every way an event may come in, read into drafts. */
 

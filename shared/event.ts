@@ -1,0 +1,68 @@
+import { LIMITS } from './limits'
+
+export type EventStatus = 'pending' | 'delivered' | 'failed'
+export const STATUSES: readonly EventStatus[] = ['pending', 'delivered', 'failed']
+
+/** An event as its shard accepts it. */
+export interface NewEvent {
+  event_id: string
+  payload: string
+  metadata: string | null
+  correlation_id: string
+  /** The name of the token it came with, for the log. */
+  caller?: string
+  /** The service made its id: nobody else can have it. */
+  isNew?: true
+  /** Of a request with an idempotency key: the body's hash, so that a repeat is told from another event under the same key. */
+  fingerprint?: string
+}
+
+/** An event as the inbox shows it. Times are milliseconds since 1970. */
+export interface StoredEvent {
+  event_id: string
+  payload: string
+  metadata: string | null
+  status: EventStatus
+  created_at: number
+  updated_at: number
+  retry_count: number
+}
+
+/** An event's row in its shard. */
+export interface EventState {
+  event_id: string
+  status: EventStatus
+  /** Failed attempts to store it + nacks + manual retries; but for those that its journal row still counts. */
+  retry_count: number
+  /** Nacks since it was accepted or last retried. */
+  nacks: number
+  created_at: number
+  updated_at: number
+  correlation_id: string
+  fingerprint?: string | null
+  /** Digests of the idempotency key of the last nack that had one, and of its body. */
+  nack_key?: string | null
+  nack_body?: string | null
+}
+
+export interface EventBody {
+  payload: string
+  metadata: string | null
+}
+
+/** How long a body is, in UTF-16 units. */
+export function bodyLength(body: EventBody): number {
+  return body.payload.length + (body.metadata?.length ?? 0)
+}
+
+// A lone "." or ".." would vanish from the path of /inbox/:id.
+const EVENT_ID = /^(?!\.{1,2}$)[A-Za-z0-9._:-]{1,128}$/
+export const EVENT_ID_RULE = `must be 1 to ${LIMITS.ID_LENGTH} characters of A-Z a-z 0-9 . _ : -, and not "." or ".."`
+
+export function isEventId(value: unknown): value is string {
+  return typeof value === 'string' && EVENT_ID.test(value)
+}
+
+export function isoTime(milliseconds: number): string {
+  return new Date(milliseconds).toISOString()
+}
