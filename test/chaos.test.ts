@@ -100,7 +100,8 @@ async function recover(inbox: ChaoticInbox, isRefusing: boolean): Promise<void> 
     await inbox.control(`/crash?shard=${shard}`)
   const left = async () => {
     await inbox.control('/tend')
-    const { behind } = (await inbox.get<{ behind: number }>('/metrics?verify=1')).body.data
+    const verification = await inbox.get<{ behind: string[] }>('/metrics?verify=1')
+    const behind = verification.body.data.behind.length
     // Once nothing is in a journal, nothing more becomes undecided, and then nothing more fails.
     const undecided = Math.max(...(await inbox.control<number[]>('/hurry')))
     const { failed, queue_depth } = await inbox.metrics()

@@ -39,6 +39,8 @@ describe('while D1 is unusable', () => {
       await expect
         .poll(async () => (await inbox.event('out-7')).retry_count, { timeout: 40_000 })
         .toBeGreaterThan(3)
+      const waited = async () => (await inbox.metrics()).oldest_unstored_seconds
+      await expect.poll(waited).toBeGreaterThan(first.oldest_unstored_seconds + 2)
       const later = await inbox.metrics()
       tell(
         `retry_count ${(await inbox.event('out-7')).retry_count}; oldest ${later.oldest_unstored_seconds.toFixed(1)} s`,
@@ -51,7 +53,6 @@ describe('while D1 is unusable', () => {
         queue_depth: 300,
         dlq_count: 0,
       })
-      expect(later.oldest_unstored_seconds).toBeGreaterThan(first.oldest_unstored_seconds + 2)
     })
     tell('D1 back')
     await expect.poll(async () => (await inbox.metrics()).queue_depth, { timeout: 60_000 }).toBe(0)

@@ -1,8 +1,8 @@
 import { describe, expect, onTestFinished, vi } from 'vitest'
 import type { WorkerHandle } from 'wrangler'
-import type { EventStatus } from '../objects/event'
-import { fnv1a } from '../objects/hash'
-import { prune } from '../objects/prune'
+import type { EventStatus } from '../shared/event'
+import { fnv1a } from '../shared/hash'
+import { prune } from '../worker/prune'
 import { test as base } from './faulty-inbox'
 import { type Inbox, SHARDS } from './world'
 

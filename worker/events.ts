@@ -1,13 +1,15 @@
 import { v7 as uuidv7 } from 'uuid'
-import { notConfigured } from '../shared/config'
+import { configurationOf, notConfigured } from '../shared/config'
 import { isoTime, type NewEvent } from '../shared/event'
-import { log } from '../shared/log'
+import { firstOf, log } from '../shared/log'
 import type { AcceptOutcome, KnownOutcome } from '../shared/outcomes'
 import { type Complaint, HttpError, keyReused, unavailable } from '../shared/problem'
 import { json, now } from './http/answers'
-import { eventUnanswered } from './http/silence'
+import type { InboxRequest } from './http/middleware'
+import { eventUnanswered, isPassing } from './http/silence'
 import type { Draft } from './ingest/event'
-import { digestOf } from './ingest/ingest'
+import { digestOf, readEvents } from './ingest/ingest'
+import { askByShard, findMisconfiguration } from './shards'
 
 /** From a draft to the event its shard accepts, and from the shard's outcome to the answer. */
 
@@ -125,4 +127,51 @@ export function batchResults(events: (NewEvent | null)[], outcomes: Outcome[]): 
       error: { code, detail, ...(errors && { errors }) },
     }
   })
+}
+
+/**
+ * POST /events: 202 once every event is durable in its shard; 409 for one whose `event_id` is known; of a batch 207 if some are not
+ * accepted, 400 if none is and none is known.
+ */
+export async function postEvents(request: InboxRequest, env: Env): Promise<Response> {
+  const { batch, entries, key, text } = await readEvents(request, configurationOf(env).webhooks)
+  const fingerprint = key ? await digestOf(text) : undefined
+  const events = await Promise.all(
+    entries.map((entry) =>
+      'draft' in entry
+        ? newEvent(entry.draft, key, fingerprint, request.correlationId, request.caller?.name ?? '')
+        : null,
+    ),
+  )
+  const accepted = await askByShard<NewEvent, Outcome>(
+    env,
+    events.filter((event) => event !== null),
+    (event) => event.event_id,
+    async (shard, own, counts) => {
+      try {
+        return await shard.accept(own, counts)
+      } catch (error) {
+        // A shard accepts nothing for a SHARD_COUNT smaller than it was told of; then the first one knows why.
+        const refused = isPassing(error) ? null : await findMisconfiguration(env)
+        return refused ? own.map(() => refused) : unanswered(error, own)
+      }
+    },
+  )
+  let at = 0
+  const outcomes = entries.map((entry) => ('error' in entry ? entry.error : accepted[at++]))
+  if (batch) {
+    const results = batchResults(events, outcomes)
+    request.facts = firstOf(
+      'refused',
+      results.flatMap(({ index, event_id, status, error }) =>
+        status === 'accepted'
+          ? []
+          : [{ index, event_id, code: error?.code ?? 'DUPLICATE_EVENT_ID' }],
+      ),
+    )
+    return batchResponse(results)
+  }
+  const event_id = events[0]?.event_id ?? ''
+  request.facts = { event_id }
+  return acceptResponse(event_id, outcomes[0])
 }

@@ -1,8 +1,11 @@
-import { configurationOf, notConfigured } from '../shared/config'
 import { readRows } from '../d1/reader'
+import { configurationOf, notConfigured } from '../shared/config'
 import { log } from '../shared/log'
 import { HttpError, unavailable } from '../shared/problem'
 import { withTimeout } from '../shared/retry'
+import { json, now } from './http/answers'
+import type { InboxRequest } from './http/middleware'
+import { readParameters } from './http/parameters'
 import { allShards } from './shards'
 
 /** Nobody needs a token to ask, so the answer stands for so long, whoever asks. */
@@ -20,11 +23,11 @@ let last: { at: number; problem: HttpError | null } | undefined
  * @throws HttpError 503 that says which does not
  */
 export async function checkReadiness(env: Env): Promise<void> {
-  const now = Date.now()
-  if (!last || Math.abs(now - last.at) >= FRESH_MS) {
+  const at = Date.now()
+  if (!last || Math.abs(at - last.at) >= FRESH_MS) {
     // Who asks meanwhile is told what was so before.
-    if (last) last.at = now
-    last = { at: now, problem: await findProblem(env) }
+    if (last) last.at = at
+    last = { at, problem: await findProblem(env) }
   }
   if (last.problem) throw last.problem
 }
@@ -46,4 +49,13 @@ async function findProblem(env: Env): Promise<HttpError | null> {
     return unavailable(`The ${what} does not answer.`)
   }
   return null
+}
+
+/** GET /health: 200 while the worker runs; with `ready=1` only if all that it needs answers as well, else 503. */
+export async function getHealth(request: InboxRequest, env: Env): Promise<Response> {
+  const read = readParameters(new URL(request.url).searchParams, ['ready'])
+  const ready = read.choice('ready', ['0', '1'])
+  read.done()
+  if (ready === '1') await checkReadiness(env)
+  return json({ status: 'ok', timestamp: now() })
 }

@@ -1,0 +1,118 @@
+import { configurationOf, needed } from '../shared/config'
+import { isoTime } from '../shared/event'
+import { allowedFrom, type Verb } from '../shared/lifecycle'
+import { LIMITS } from '../shared/limits'
+import { firstOf, log } from '../shared/log'
+import type { MoveOutcome } from '../shared/outcomes'
+import { HttpError, keyReused } from '../shared/problem'
+import { parseIds, parseNack } from './commands'
+import { json, now } from './http/answers'
+import { eventIdOf, readText, requireJson } from './http/body'
+import type { InboxRequest } from './http/middleware'
+import { isPassing, shardSilent } from './http/silence'
+import { digestOf, idempotencyKey } from './ingest/ingest'
+import { askByShard, type Shard } from './shards'
+/** POST /inbox/:id/ack and /retry: 200 with the new status, 404 unknown, 409 when the present status does not allow it. */
+export function postMove(verb: 'ack' | 'retry') {
+  return async (request: InboxRequest, env: Env): Promise<Response> => {
+    const id = namedEvent(request)
+    return moved(id, verb, await askMoves(env, [id], (shard) => shard[verb]([id])))
+  }
+}
+
+/** POST /inbox/:id/nack: 200 with the status it left the event in, 404 unknown, 409 not pending, 422 for another body under a key. */
+export async function postNack(request: InboxRequest, env: Env): Promise<Response> {
+  const id = namedEvent(request)
+  needed(configurationOf(env).maxRetries)
+  if (request.headers.has('Content-Type')) requireJson(request)
+  const given = idempotencyKey(request.headers)
+  const text = await readText(request, LIMITS.COMMAND_BYTES)
+  const reason = parseNack(text) ?? 'The consumer gave no reason.'
+  const key =
+    given === null
+      ? undefined
+      : { nack_key: await digestOf(given), nack_body: await digestOf(text) }
+  const nack = (shard: Shard) => shard.nack(id, reason, key)
+  return moved(id, 'nack', await askMoves(env, [id], nack))
+}
+
+/** DELETE /inbox/:id: 200 once it is gone from its shard, 404 unknown. D1 follows. */
+export async function deleteEvent(request: InboxRequest, env: Env): Promise<Response> {
+  const event_id = namedEvent(request)
+  const [removed] = await askByShard(
+    env,
+    [event_id],
+    String,
+    (shard, own) => shard.remove(own),
+    (gone) => gone === undefined,
+  )
+  if (!removed) throw eventNotFound(event_id)
+  return json({ data: { event_id, status: 'deleted', timestamp: now() }, timestamp: now() })
+}
+
+/** POST /inbox/ack: one result an id, in order; 200 if all are delivered, else 207. */
+export async function postAcks(request: InboxRequest, env: Env): Promise<Response> {
+  requireJson(request)
+  const ids = parseIds(await readText(request, LIMITS.COMMAND_BYTES))
+  request.facts = firstOf('event_ids', ids)
+  const outcomes = await askMoves(env, ids, (shard, own) => shard.ack(own))
+  const data = outcomes.map((outcome, index) => {
+    const event_id = ids[index] ?? ''
+    if (outcome.outcome === 'moved') return { index, event_id, status: outcome.event.status }
+    const { code, message } = moveError(event_id, 'ack', outcome)
+    return { index, event_id, status: 'rejected', error: { code, detail: message } }
+  })
+  return json(
+    { data, timestamp: now() },
+    data.every(({ status }) => status === 'delivered') ? 200 : 207,
+  )
+}
+
+export function askMoves(
+  env: Env,
+  ids: string[],
+  ask: (shard: Shard, own: string[]) => Promise<MoveOutcome[]>,
+): Promise<MoveOutcome[]> {
+  const isUnknown = (result: MoveOutcome | undefined) => result?.outcome === 'unknown'
+  const open = { outcome: 'unanswered' } as const
+  const askOne = async (shard: Shard, own: string[]) => {
+    try {
+      return await ask(shard, own)
+    } catch (error) {
+      // What the others did must be told.
+      if (!isPassing(error)) throw error
+      log('error', 'a shard did not answer', { error: String(error), events: own.length })
+      return own.map(() => open)
+    }
+  }
+  return askByShard(env, ids, String, askOne, isUnknown, open)
+}
+
+/** The event id in the path; its log line has it too. */
+export function namedEvent(request: InboxRequest): string {
+  const event_id = eventIdOf(request)
+  request.facts = { event_id }
+  return event_id
+}
+
+function moved(event_id: string, verb: Verb, [outcome]: MoveOutcome[]): Response {
+  if (outcome?.outcome !== 'moved') throw moveError(event_id, verb, outcome)
+  const { status, retry_count, updated_at } = outcome.event
+  const data = { event_id, status, retry_count, timestamp: isoTime(updated_at) }
+  const headers = outcome.replayed ? { 'Idempotency-Replayed': 'true' } : undefined
+  return json({ data, timestamp: now() }, 200, headers)
+}
+
+function moveError(event_id: string, verb: Verb, outcome: MoveOutcome | undefined): HttpError {
+  if (outcome?.outcome === 'unanswered') return shardSilent(`POST /inbox/:id/${verb}`)
+  if (outcome?.outcome === 'mismatch') return keyReused('nack', { event_status: outcome.status })
+  if (outcome?.outcome !== 'refused') return eventNotFound(event_id)
+  const detail = `The event is ${outcome.status}; ${verb} takes an event that is ${allowedFrom(verb).join(' or ')}.`
+  return new HttpError(409, 'STATUS_CONFLICT', detail, {
+    members: { event_status: outcome.status },
+  })
+}
+
+export function eventNotFound(id: string): HttpError {
+  return new HttpError(404, 'EVENT_NOT_FOUND', `There is no event with the event_id ${id}.`)
+}

@@ -1,0 +1,43 @@
+import { version } from '../package.json'
+import { perMinute, type ShardMetrics, summarise } from '../shared/metrics'
+import { shardName } from '../shared/owners'
+import { json, now } from './http/answers'
+import type { InboxRequest } from './http/middleware'
+import { readParameters } from './http/parameters'
+import { CONTENT_TYPES, metricsText, preferredFormat } from './metrics-text'
+import { allShards } from './shards'
+import { verifyCounts } from './verify'
+/** GET /metrics: the sum of the shards' counters, as JSON or as Prometheus reads it; costs the same whatever the number of events, but for `verify=1`. */
+export async function getMetrics(request: InboxRequest, env: Env): Promise<Response> {
+  const read = readParameters(new URL(request.url).searchParams, ['format', 'detail', 'verify'])
+  const asked = read.choice('format', ['json', 'prometheus', 'openmetrics'])
+  const format = read.text('format') ? asked : preferredFormat(request.headers.get('Accept'))
+  const detail = read.choice('detail', ['none', 'shards'])
+  const verify = read.choice('verify', ['0', '1'])
+  read.done()
+  const verification = verify === '1' ? await verifyCounts(env) : {}
+  const shards = await allMetrics(env)
+  const at = Date.now()
+  if (format !== 'json') {
+    const headers = { 'Content-Type': CONTENT_TYPES[format], Vary: 'Accept' }
+    return new Response(metricsText(format, shards, version, at), { headers })
+  }
+  const byShard =
+    detail === 'shards' &&
+    shards.map((shard, index) => ({ shard: shardName(index), ...summarise([shard], at) }))
+  const data = {
+    ...summarise(shards, at),
+    per_minute: perMinute(shards, at),
+    ...(byShard && { shards: byShard }),
+    ...verification,
+  }
+  return json({ data, timestamp: now() })
+}
+
+export async function totals(env: Env) {
+  return summarise(await allMetrics(env), Date.now())
+}
+
+async function allMetrics(env: Env): Promise<ShardMetrics[]> {
+  return Promise.all((await allShards(env)).map((shard) => shard.metrics()))
+}
