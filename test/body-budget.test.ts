@@ -169,4 +169,4 @@ test('what failed, in whatever way, holds nothing', async ({ inbox }) => {
     hangUp()
   }
   expect((await inbox.metrics()).total).toBeGreaterThan(total)
-}, 90_000)
+}, 240_000)

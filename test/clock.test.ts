@@ -6,10 +6,10 @@ const HOUR_MS = 3_600_000
 
 /** While `work` runs, the clock is an hour ahead; alarms that are set then come an hour late. */
 async function anHourAhead(inbox: Inbox, work: () => Promise<void>): Promise<void> {
-  onTestFinished(async () => void (await steer(inbox, { shiftMs: 0 })))
+  onTestFinished(async () => void (await steer(inbox, { shiftMs: 0, clockStands: false })))
   await steer(inbox, { shiftMs: HOUR_MS })
   await work()
-  await steer(inbox, { shiftMs: 0 })
+  await steer(inbox, { shiftMs: 0, clockStands: false })
 }
 
 /** Posts an event that D1 does not take, so that its shard backs off. */
@@ -72,7 +72,9 @@ describe('after the clock went back an hour', () => {
 
   test('no drain waits for company that came an hour ahead', async ({ inbox }) => {
     await anHourAhead(inbox, async () => {
-      await inParallel(200, 100, async (n) => void (await inbox.postId(`crowd-${n}`)))
+      // However long they take, they come at once.
+      await steer(inbox, { clockStands: true })
+      await inParallel(40, 40, async (n) => void (await inbox.postId(`crowd-${n}`)))
       await inbox.get('/inbox')
     })
     await inbox.postId('after-crowd')
@@ -89,6 +91,8 @@ describe('after the clock went back an hour', () => {
     await expect.poll(() => steer(inbox, {})).toMatchObject({ writes: 1 })
     await steer(inbox, { shiftMs: -HOUR_MS })
     expect((await listing).body.unstored).toBe(1)
+    // The write itself has not been given up yet: D1 may take longer than a reader.
+    expect((await inbox.event('silenced')).retry_count).toBe(0)
     await steer(inbox, { holdWrites: false, shiftMs: 0 })
     await stored(inbox, 'silenced').toBe(1)
   })

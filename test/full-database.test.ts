@@ -73,23 +73,30 @@ test('a full D1 is told of deletions first, and what they free is used for what 
   await inbox.expectVerified()
 }, 120_000)
 
-test('a full D1 that takes few deletions at once is told of all of them', async ({
+test('a full D1 that takes few deletions at once is told of all of them, and of redrives', async ({
   inbox,
   server,
 }) => {
   // A new one begins with the most there may be at once.
+  await inbox.metrics()
   await server.getWorker<Env>().evictDurableObject('SHARD', { name: 'shard-0' })
   // More than one write could take, in any case.
   const gone = idsOf('gone', 1_100)
   await postBatch(inbox, gone.slice(0, 1_000))
   await postBatch(inbox, gone.slice(1_000))
+  await inbox.postId('redriven')
+  for (let n = 0; n < 10; n++) await inbox.nack('redriven')
   await inbox.drained()
+  await expect.poll(async () => (await inbox.deadLetters()).length).toBe(1)
   await inbox.db.exec(fails('full', 'INSERT', "NEW.event_id LIKE 'waits-%'"))
   await takeAtOnce(inbox, 'DELETE', 300)
   await postBatch(inbox, idsOf('waits', 3))
   await removed(inbox, gone)
+  expect((await inbox.retry('redriven')).status).toBe(200)
   await expect.poll(() => inD1(inbox, 'gone'), { timeout: 60_000 }).toBe(0)
+  await expect.poll(inbox.deadLetters).toEqual([])
   expect(await inD1(inbox, 'waits')).toBe(0)
+  expect(await inbox.rows("event_id = 'redriven'")).toHaveLength(1)
   // Three events are halved once, not ten times.
   expect((await inbox.event('waits-0')).retry_count).toBeLessThan(8)
   await takeAll(inbox)
@@ -119,19 +126,24 @@ test('a write that is too much for D1 is told in parts, until all is there', asy
 }, 120_000)
 
 test('parked events that are too many for D1 at once are told in parts too', async ({ inbox }) => {
+  // The first write that lands makes the fence.
+  await inbox.postId('before')
+  await inbox.drained()
   await inbox.db.exec(
     "CREATE TRIGGER refuse BEFORE INSERT ON events WHEN NEW.event_id LIKE 'parked-%' BEGIN SELECT RAISE(ABORT, 'no'); END",
   )
   await postBatch(inbox, idsOf('parked', 20))
   const parked = () => inbox.shardRows(0, 'SELECT 1 FROM parked')
   await expect.poll(async () => (await parked()).length).toBe(20)
-  await inbox.withoutD1(async () => {
-    // Each waits for a while of its own; now all are due at once.
-    const sql = 'SELECT 1 FROM parked WHERE retry_at > ?'
-    await expect.poll(() => inbox.shardRows(0, sql, Date.now())).toEqual([])
-  })
+  // Each waits for a while of its own. D1 takes nothing until all are due at once.
+  const raiseFence = (by: number) =>
+    inbox.db.prepare('UPDATE fences SET tick = tick + ?').bind(by).run()
+  await raiseFence(1e15)
   await inbox.db.exec('DROP TRIGGER refuse')
   await takeAtOnce(inbox, 'INSERT', 7)
+  const notDue = 'SELECT 1 FROM parked WHERE retry_at > ?'
+  await expect.poll(() => inbox.shardRows(0, notDue, Date.now())).toEqual([])
+  await raiseFence(-1e15)
   await expect.poll(async () => (await parked()).length, { timeout: 60_000 }).toBe(0)
   await takeAll(inbox)
   expect(await inD1(inbox, 'parked')).toBe(20)

@@ -4,6 +4,8 @@ import worker, { EventShard as Shard } from '../worker'
 export interface Steering {
   /** What `Date.now()` is ahead of the machine's clock. */
   shiftMs: number
+  /** Whether `Date.now()` stands still. */
+  clockStands: boolean
   /** Commits of accepted events wait until this is over. */
   holdCommits: boolean
   /** Writes to D1 wait until this is over. */
@@ -14,6 +16,7 @@ export interface Steering {
 
 const steering: Steering = {
   shiftMs: 0,
+  clockStands: false,
   holdCommits: false,
   holdWrites: false,
   loseAnswers: false,
@@ -27,7 +30,10 @@ export interface Held {
 const held: Held = { commits: 0, writes: 0 }
 
 const machineNow = Date.now.bind(Date)
-Date.now = () => machineNow() + steering.shiftMs
+const shiftedNow = () => machineNow() + steering.shiftMs
+/** 0 while the clock goes. */
+let stoodAt = 0
+Date.now = () => stoodAt || shiftedNow()
 
 // A shard puts its commits off by this.
 const machineWait = scheduler.wait.bind(scheduler)
@@ -64,6 +70,7 @@ export default {
   async fetch(request, env, ctx) {
     if (new URL(request.url).pathname !== '/steer') return worker.fetch(request as never, env, ctx)
     Object.assign(steering, await request.json())
+    stoodAt = steering.clockStands ? stoodAt || shiftedNow() : 0
     return Response.json(held)
   },
 } satisfies ExportedHandler<Env, string>
