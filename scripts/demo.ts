@@ -1,20 +1,27 @@
 /**
- * `npm run demo -- [--url http://localhost:8787] [--seconds 60] [--rate 10]`: posts a varied stream of events to a running
- * inbox for a bounded time, acknowledges some and fails some, so that a newcomer sees the page alive.
+ * `npm run demo -- [--url http://localhost:8787] [--token dev-token] [--seconds 60] [--rate 10]`: posts a varied stream
+ * of events to a running inbox for a bounded time, acknowledges most and fails some, so that a newcomer sees the page alive.
  */
 import { randomInt, randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
+import { askInbox, fail, INBOX_OPTIONS } from './inbox.ts'
 
 const { values } = parseArgs({
   options: {
-    url: { type: 'string', default: 'http://localhost:8787' },
-    token: { type: 'string', default: 'dev-token' },
+    ...INBOX_OPTIONS,
     seconds: { type: 'string', default: '60' },
     rate: { type: 'string', default: '10' },
   },
 })
-const seconds = Math.min(3_600, Number(values.seconds))
-const rate = Math.min(200, Number(values.rate))
+const seconds = within('seconds', values.seconds, 3_600)
+const rate = within('rate', values.rate, 200)
+
+function within(name: string, text: string, most: number): number {
+  const value = Number(text)
+  if (value > 0 && value <= most) return value
+  fail(`--${name} must be a number above 0, and ${most} at most, not "${text}".`)
+}
 
 const NAMES = ['Ada', 'Grace', 'Linus', 'Barbara', 'Edsger', 'Margaret', 'Ken', 'Frances']
 const PRODUCTS = ['teapot', 'lamp', 'notebook', 'bicycle', 'umbrella']
@@ -53,49 +60,69 @@ const KINDS = [
   }),
 ]
 
-async function call(method: string, path: string, body?: unknown): Promise<number> {
-  const response = await fetch(new URL(path, values.url), {
-    method,
-    headers: { Authorization: `Bearer ${values.token}`, 'Content-Type': 'application/json' },
-    ...(body !== undefined && { body: JSON.stringify(body) }),
-  })
-  await response.arrayBuffer()
-  return response.status
+const tally = { accepted: 0, acknowledged: 0, failed: 0, busy: 0 }
+
+/** What a busy inbox answers. */
+const BUSY = [429, 503]
+/** What it answers when somebody else has changed the event meanwhile. */
+const CHANGED = [404, 409]
+
+/** Posts. @returns the answer, empty when it was one of the `expected` statuses */
+async function post(path: string, body: unknown, expected: number[]): Promise<string> {
+  const { status, text } = await askInbox(values, 'POST', path, body, expected)
+  if (BUSY.includes(status)) tally.busy++
+  return status < 300 ? text : ''
 }
 
-const tally = { accepted: 0, acknowledged: 0, failed: 0 }
+const act = (id: string, verb: 'ack' | 'nack', body?: unknown) =>
+  post(`/inbox/${id}/${verb}`, body, [...BUSY, ...CHANGED])
 
 async function oneEvent(): Promise<void> {
   const { kind, payload, metadata } = pick(KINDS)()
-  const event_id = `${kind}-${randomUUID().slice(0, 8)}`
-  if ((await call('POST', '/events', { event_id, payload, metadata })) !== 202) return
+  const event_id = `${kind}-${randomUUID().slice(0, 13)}`
+  if (!(await post('/events', { event_id, payload, metadata }, BUSY))) return
   tally.accepted++
   const fate = randomInt(100)
-  if (fate < 72 && (await call('POST', `/inbox/${event_id}/ack`)) === 200) tally.acknowledged++
-  if (fate >= 96) {
-    const error = pick(REASONS)
-    for (let nack = 0; nack < 3; nack++) await call('POST', `/inbox/${event_id}/nack`, { error })
-    tally.failed++
+  if (fate < 72 && (await act(event_id, 'ack'))) tally.acknowledged++
+  if (fate < 96) return
+  const error = pick(REASONS)
+  for (let nack = 0; nack < 3; nack++) {
+    const answer = await act(event_id, 'nack', { error })
+    if (answer.includes('"failed"')) tally.failed++
+    if (!answer.includes('"pending"')) return
   }
 }
 
-const startedAt = Date.now()
-try {
-  while (Date.now() - startedAt < seconds * 1_000) {
-    const tick = Date.now()
-    await Promise.all(
-      Array.from({ length: Math.max(1, Math.round((rate * (0.5 + Math.random())) / 2)) }, oneEvent),
-    )
-    const left = Math.max(0, Math.ceil(seconds - (Date.now() - startedAt) / 1_000))
-    process.stdout.write(
-      `\r${tally.accepted} accepted, ${tally.acknowledged} acknowledged, ${tally.failed} failed; ${left} s left  `,
-    )
-    await new Promise((resolve) => setTimeout(resolve, Math.max(0, 500 - (Date.now() - tick))))
-  }
-  console.log()
-} catch (error) {
-  console.error(
-    `\nThe inbox at ${values.url} does not answer (${String(error)}). Start it with "npm start".`,
-  )
-  process.exit(1)
+/** Events are begun every so often, and the time left is shown. */
+const TICK_MS = 500
+const MOST_UNDER_WAY = 200
+const endsAt = Date.now() + seconds * 1_000
+
+function report(state: string): void {
+  const { accepted, acknowledged, failed, busy } = tally
+  const refused = busy > 0 ? `, ${busy} refused as the inbox is busy` : ''
+  const line = `${accepted} accepted, ${acknowledged} acknowledged, ${failed} failed${refused}; ${state}`
+  process.stdout.write(`\r${line.padEnd(79)}`)
 }
+
+function countDown(): void {
+  report(`${Math.max(0, Math.ceil((endsAt - Date.now()) / 1_000))} s left`)
+}
+
+countDown()
+const timer = setInterval(countDown, TICK_MS)
+const underWay = new Set<Promise<void>>()
+while (Date.now() < endsAt) {
+  const some = Math.max(1, Math.round((rate * (0.5 + Math.random()) * TICK_MS) / 1_000))
+  // Nobody waits for them here: a slow inbox must not stop the clock.
+  for (let begun = 0; begun < some && underWay.size < MOST_UNDER_WAY; begun++) {
+    const event = oneEvent().finally(() => underWay.delete(event))
+    underWay.add(event)
+  }
+  await sleep(Math.min(TICK_MS, Math.max(0, endsAt - Date.now())))
+}
+await Promise.all(underWay)
+clearInterval(timer)
+report('done')
+console.log()
+if (tally.accepted === 0) fail('Nothing was accepted. The log of the inbox says why.')

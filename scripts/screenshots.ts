@@ -1,14 +1,21 @@
-/** `npm run screenshots -- [--url http://localhost:8787]`: takes the README's pictures of a running inbox; `npm run demo` fills it first. */
+/**
+ * `npm run screenshots -- [--url http://localhost:8787] [--token dev-token]`: takes the pictures of the pages. It needs
+ * a running inbox with events of each status in it, which `npm start` and `npm run demo` make.
+ */
 import { parseArgs } from 'node:util'
 import chromium from '@sparticuz/chromium'
 import { chromium as playwright } from 'playwright-core'
+import { askInbox, fail, INBOX_OPTIONS } from './inbox.ts'
 
-const { values } = parseArgs({
-  options: {
-    url: { type: 'string', default: 'http://localhost:8787' },
-    token: { type: 'string', default: 'dev-token' },
-  },
-})
+const { values } = parseArgs({ options: INBOX_OPTIONS })
+
+const { text } = await askInbox(values, 'GET', '/metrics')
+const { data: counts }: { data: Record<string, unknown> } = JSON.parse(text)
+const missing = ['pending', 'delivered', 'failed'].filter((status) => !counts[status])
+if (missing.length > 0)
+  fail(
+    `The inbox at ${values.url} has no ${missing.join(' and no ')} events. Fill it with "npm run demo".`,
+  )
 
 const PICTURES = [
   { name: 'overview-wide', hash: '', width: 1280, height: 760, colorScheme: 'light' },
