@@ -1,6 +1,6 @@
 /** What wrangler.jsonc does not say, because it is off unless configured. */
 interface Env {
-  /** Limits requests per token; see the README. */
+  /** Limits requests per token; see docs/operating.md. */
   RATE_LIMIT?: RateLimit
   /** Verifies Standard Webhooks: one secret or several, separated by blanks. */
   WEBHOOK_SECRET?: string

@@ -1,4 +1,4 @@
-/** Every limit of the API in one place; the README has the same table. Each is enforced before work is done. */
+/** Every limit of the API in one place; docs/api.md has the same table. Each is enforced before work is done. */
 export const LIMITS = {
   /** Far below the 2 MB that one row, or one bound string, may have in D1 and in a Durable Object. */
   EVENT_BYTES: 1_048_576,

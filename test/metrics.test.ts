@@ -232,7 +232,7 @@ describe.skipIf(!installed && !process.env.CI)('Prometheus', () => {
     expect([status, stdout, stderr]).toEqual([0, '', ''])
   })
 
-  test('scrapes the inbox with a bearer token, as the README shows', async ({ inbox }) => {
+  test('scrapes the inbox with a bearer token, as docs/operating.md shows', async ({ inbox }) => {
     await inbox.postId('scraped')
     const folder = storageFolder()
     const config = `
