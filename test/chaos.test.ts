@@ -100,10 +100,10 @@ async function recover(inbox: ChaoticInbox, isRefusing: boolean): Promise<void> 
     await inbox.control(`/crash?shard=${shard}`)
   const left = async () => {
     await inbox.control('/tend')
-    const verification = await inbox.get<{ behind: string[] }>('/metrics?verify=1')
-    const behind = verification.body.data.behind.length
+    const shards = await inbox.control<{ undecided: number; commits: number }[]>('/hurry')
+    const behind = Math.max(...shards.map(({ commits }) => commits))
     // Once nothing is in a journal, nothing more becomes undecided, and then nothing more fails.
-    const undecided = Math.max(...(await inbox.control<number[]>('/hurry')))
+    const undecided = Math.max(...shards.map((shard) => shard.undecided))
     const { failed, queue_depth } = await inbox.metrics()
     const unrecorded = failed - (await lettersOf(inbox)).length
     return { behind, undecided, unrecorded, queue_depth: isRefusing ? 0 : queue_depth }
