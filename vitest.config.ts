@@ -6,6 +6,7 @@ export default defineConfig({
     alias: {
       'cloudflare:workers': new URL('test/cloudflare-workers.ts', import.meta.url).pathname,
     },
+    setupFiles: ['test/seed.ts'],
     testTimeout: 60_000,
     hookTimeout: 60_000,
     maxWorkers: 2,

@@ -165,7 +165,7 @@ describe('a query', () => {
   test('finds what a plain filter finds, in the same order, page by page and by offset, and counts it', async ({
     inbox,
   }) => {
-    const [sample = []] = fc.sample(rows, { numRuns: 1, seed: 20_261_121 })
+    const [sample = []] = fc.sample(rows, 1)
     const events = sample.map(({ created, updated, ...row }, n) => ({
       ...row,
       event_id: `e-${(n * 7919) % 251}`,
