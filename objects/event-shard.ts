@@ -8,6 +8,7 @@ import type { ShardMetrics } from '../shared/metrics'
 import type {
   AcceptOutcome,
   CountStep,
+  Flushed,
   HandOver,
   HeldEvent,
   HeldLetter,
@@ -16,7 +17,7 @@ import type {
   NackKey,
   Recount,
   Redriven,
-  Untold,
+  WithShardCounts,
 } from '../shared/outcomes'
 import type { ShardCounts } from '../shared/owners'
 import { backoffMs, MAX_DELAY_MS } from '../shared/retry'
@@ -98,12 +99,9 @@ export class EventShard extends DurableObject<Env> {
     }
   }
 
-  /** Remembers a SHARD_COUNT. @returns every one there was, largest first; asked of the first shard, which is told of all. */
-  async noteShardCount(count: number): Promise<number[]> {
-    // One that is new itself may be the first shard of an older inbox.
-    const former = this.#shardCount === 0 ? await askFormerCounts(this.env, count) : []
-    for (const each of [...former.toSorted((a, b) => a - b), count]) this.#raise(each)
-    return this.#store.shardCounts.all()
+  /** Keeps the largest SHARD_COUNT; for the first shard, which is told of all. @returns every one, largest first */
+  async raiseShardCount(count: number): Promise<number[]> {
+    return this.#raiseTo(count)
   }
 
   /** Every SHARD_COUNT this shard was told of, largest first. */
@@ -172,9 +170,10 @@ export class EventShard extends DurableObject<Env> {
     )
   }
 
-  /** Counters that change in the same transaction as the events they count: exact at every instant. */
-  async metrics(): Promise<ShardMetrics> {
-    return this.#store.metrics()
+  /** Counters that change in the same transaction as the events they count. @param count for raiseShardCount */
+  async metrics(count?: number): Promise<WithShardCounts<ShardMetrics>> {
+    const raised = await this.#raised(count)
+    return { ...this.#store.metrics(), ...raised }
   }
 
   /** The counters beside what the rows come to. Reads every row. */
@@ -211,9 +210,15 @@ export class EventShard extends DurableObject<Env> {
     return resent
   }
 
-  /** Writes out what the journal holds now, for at most FLUSH_TIMEOUT_MS. @returns what D1 was not told of it */
-  async flush(): Promise<Untold> {
-    return this.#loop.flush(FLUSH_TIMEOUT_MS)
+  /**
+   * Writes out what the journal holds now, for at most FLUSH_TIMEOUT_MS.
+   * @param count for raiseShardCount
+   * @returns what D1 was not told of it, and how many events there are
+   */
+  async flush(count?: number): Promise<WithShardCounts<Flushed>> {
+    const raised = await this.#raised(count)
+    const untold = await this.#loop.flush(FLUSH_TIMEOUT_MS)
+    return { ...untold, counts: this.#store.statusCounts(), ...raised }
   }
 
   /** Arms an alarm if there is work and none is due: cron calls this, in case one ever goes missing. */
@@ -280,6 +285,17 @@ export class EventShard extends DurableObject<Env> {
     if (batch.outcomes === undefined)
       batch.outcomes = isPast ? null : acceptEvents(this.#store, events, known)
     return batch.outcomes
+  }
+
+  async #raiseTo(count: number): Promise<number[]> {
+    // One that is new itself may be the first shard of an older inbox.
+    const former = this.#shardCount === 0 ? await askFormerCounts(this.env, count) : []
+    for (const each of [...former.toSorted((a, b) => a - b), count]) this.#raise(each)
+    return this.#store.shardCounts.all()
+  }
+
+  async #raised(count: number | undefined): Promise<WithShardCounts<object>> {
+    return count === undefined ? {} : { shard_counts: await this.#raiseTo(count) }
   }
 
   #raise(count: number): void {

@@ -65,6 +65,15 @@ export interface Untold {
   stale: number
 }
 
+/** What a flush came to. */
+export interface Flushed extends Untold {
+  /** How many events the shard has in each status. */
+  counts: Record<EventStatus, number>
+}
+
+/** With every SHARD_COUNT there was, largest first: the first shard adds them when it is told ours. */
+export type WithShardCounts<Answer> = Answer & { shard_counts?: number[] }
+
 export type Counts = Record<EventStatus | 'queue_depth' | 'dead_letters', number>
 
 /** A shard's counters beside what its rows come to, at one instant. */

@@ -29,12 +29,13 @@ export function more(size: number, most: number): number {
   return Math.min(most, size + Math.ceil(size / 8))
 }
 
-/** Rejects after `milliseconds`. The work itself cannot be called off and may still take effect later. */
+/**
+ * Rejects with a TimeoutError after `milliseconds`. The work itself cannot be called off and may
+ * still take effect later.
+ */
 export function withTimeout<T>(work: Promise<T>, milliseconds: number): Promise<T> {
   const { promise: timeout, reject } = Promise.withResolvers<never>()
-  const timer = setTimeout(
-    () => reject(new Error(`no answer within ${milliseconds} ms`)),
-    milliseconds,
-  )
+  const late = () => reject(new DOMException(`no answer within ${milliseconds} ms`, 'TimeoutError'))
+  const timer = setTimeout(late, milliseconds)
   return Promise.race([work, timeout]).finally(() => clearTimeout(timer))
 }

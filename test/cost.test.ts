@@ -5,7 +5,11 @@ import { clientOf, inParallel } from './world'
 
 interface Written {
   requests: number
+  /** Events that came in. */
+  events: number
   calls: number
+  /** Calls that the worker made of shards. */
+  asked: number
   alarms: number
   shardRows: number
   d1Writes: number
@@ -23,15 +27,18 @@ async function countedInbox() {
   const inbox = clientOf(running.url)
   const written = async () =>
     (await (await fetch(new URL('/written', running.url))).json()) as Written
-  /** What each event of `work`, which says how many there were, has cost once D1 knows all of them. */
-  const cost = async (name: string, work: () => Promise<number>) => {
+  /** What each event of `work`, which says how many if it did not post them, has cost once D1 knows all of them. */
+  const cost = async (name: string, work: () => Promise<number | void>) => {
     const before = await written()
-    const events = await work()
+    const startedAt = performance.now()
+    const done = await work()
     const { requests } = await written()
     await inbox.drained()
     // Changes have no part in queue_depth; a listing has them written out.
     await inbox.get('/inbox?limit=1')
     const after = { ...(await written()), requests }
+    const seconds = (performance.now() - startedAt) / 1_000
+    const events = done ?? after.events - before.events
     const per = (what: keyof Written) => (after[what] - before[what]) / events
     const { row, request, call } = PRICE
     const each = {
@@ -46,9 +53,9 @@ async function countedInbox() {
     }
     const figures = Object.entries(each).map(([what, value]) => `${what} ${value.toFixed(3)}`)
     console.info(`${name}, ${events} events: ${figures.join(', ')}`)
-    return each
+    return { ...each, events, seconds }
   }
-  return { ...inbox, cost }
+  return { ...inbox, cost, written }
 }
 
 const event = JSON.stringify({ payload: { order: 17, amount: 12.5 }, metadata: { source: 'shop' } })
@@ -85,13 +92,16 @@ test('an event costs at most 6 dollars a million in single posts under load, 5 i
   expect(lone.dollars).toBeLessThanOrEqual(12)
 
   const single = await inbox.cost('single posts, 64 at a time', async () => {
-    const { answered } = await load(inbox.url, event, 4)
-    return answered
+    // Those on their way at its end come in as well.
+    await load(inbox.url, event, 4)
   })
   expect(single.calls).toBeLessThan(1.1)
-  expect(single.d1Rows).toBeLessThan(3.1)
-  // Many commits share a write to D1, and many posts a commit: three rows each.
-  expect(single.d1Writes).toBeLessThan(0.05)
+  // Many commits share a write to D1, which has a row of its own: under load each of the two shards makes one every
+  // half a second, or one of 1,000 events. So on a slow machine there are more of them an event, not more of them.
+  const mostWrites = 6 + (2 * single.seconds) / 0.5 + single.events / 500
+  expect(single.d1Writes * single.events).toBeLessThan(mostWrites)
+  expect(single.d1Rows).toBeLessThan(3.05 + single.d1Writes)
+  // Many posts share a commit: three rows each.
   expect(single.shardRows).toBeLessThan(1.5)
   expect(single.dollars).toBeLessThanOrEqual(6)
 
@@ -119,4 +129,22 @@ test('an event costs at most 6 dollars a million in single posts under load, 5 i
     return ids.length
   })
   expect(batched.dollars + acked.dollars).toBeLessThanOrEqual(10)
+})
+
+test('a reader asks each of the two shards once, whatever it reads', async () => {
+  const inbox = await countedInbox()
+  await inbox.post(event)
+  await inbox.get('/inbox')
+  const asked = async (path: string) => {
+    const before = await inbox.written()
+    expect((await inbox.get(path)).status).toBe(200)
+    return (await inbox.written()).asked - before.asked
+  }
+  expect({
+    metrics: await asked('/metrics'),
+    listing: await asked('/inbox'),
+    filtered: await asked('/inbox?status=failed&from=2026-01-01'),
+    eventual: await asked('/inbox?consistency=eventual'),
+    uncounted: await asked('/inbox?consistency=eventual&count=false'),
+  }).toEqual({ metrics: 2, listing: 2, filtered: 2, eventual: 2, uncounted: 0 })
 })

@@ -111,7 +111,7 @@ test('a worker that has not heard of more shards says so, rather than that there
   expect((await inbox.get('/inbox/nowhere')).status).toBe(404)
   const held = ids('held').find((id) => ownerOf(id, 2) === 1) ?? ''
   await inbox.postId(held)
-  await inbox.shard(0).noteShardCount(9)
+  await inbox.shard(0).raiseShardCount(9)
   // What it did with others of the same request it tells.
   const acks = await inbox.call<object[]>('POST', '/inbox/ack', { event_ids: [held, 'nowhere'] })
   expect([acks.status, acks.body.data]).toMatchObject([
@@ -152,7 +152,7 @@ test('an event accepted anew by another shard takes the place of the deleted one
   expect(await present.accept([event(id, '{"n":2}')], [9, 8])).toMatchObject([
     { outcome: 'accepted' },
   ])
-  expect(await present.flush()).toEqual({ unstored: 0, stale: 0 })
+  expect(await present.flush()).toMatchObject({ unstored: 0, stale: 0 })
   const stored = [{ payload: '{"n":2}', status: 'pending', retry_count: 0 }]
   expect(await inbox.rows(`event_id = '${id}'`)).toMatchObject(stored)
   await release()

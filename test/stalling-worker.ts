@@ -11,8 +11,8 @@ let asked = 0
 const never = new Promise<never>(() => {})
 
 export class EventShard extends Shard {
-  override noteShardCount(count: number) {
-    return silent.shards ? scheduler.wait(60_000).then(() => never) : super.noteShardCount(count)
+  override raiseShardCount(count: number) {
+    return silent.shards ? scheduler.wait(60_000).then(() => never) : super.raiseShardCount(count)
   }
 }
 

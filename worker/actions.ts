@@ -11,7 +11,7 @@ import { eventIdOf, readText, requireJson } from './http/body'
 import type { InboxRequest } from './http/middleware'
 import { isPassing, shardSilent } from './http/silence'
 import { digestOf, idempotencyKey } from './ingest/ingest'
-import { askByShard, type Shard } from './shards'
+import { findInShards, type Shard } from './shards'
 /** POST /inbox/:id/ack and /retry: 200 with the new status, 404 unknown, 409 when the present status does not allow it. */
 export function postMove(verb: 'ack' | 'retry') {
   return async (request: InboxRequest, env: Env): Promise<Response> => {
@@ -39,13 +39,10 @@ export async function postNack(request: InboxRequest, env: Env): Promise<Respons
 /** DELETE /inbox/:id: 200 once it is gone from its shard, 404 unknown. D1 follows. */
 export async function deleteEvent(request: InboxRequest, env: Env): Promise<Response> {
   const event_id = namedEvent(request)
-  const [removed] = await askByShard(
-    env,
-    [event_id],
-    String,
-    (shard, own) => shard.remove(own),
-    (gone) => gone === undefined,
-  )
+  const [removed] = await findInShards(env, [event_id], async (shard, own) => {
+    const [gone] = await shard.remove(own)
+    return [gone ?? null]
+  })
   if (!removed) throw eventNotFound(event_id)
   return json({ data: { event_id, status: 'deleted', timestamp: now() }, timestamp: now() })
 }
@@ -58,7 +55,7 @@ export async function postAcks(request: InboxRequest, env: Env): Promise<Respons
   const outcomes = await askMoves(env, ids, (shard, own) => shard.ack(own))
   const data = outcomes.map((outcome, index) => {
     const event_id = ids[index] ?? ''
-    if (outcome.outcome === 'moved') return { index, event_id, status: outcome.event.status }
+    if (outcome?.outcome === 'moved') return { index, event_id, status: outcome.event.status }
     const { code, message } = moveError(event_id, 'ack', outcome)
     return { index, event_id, status: 'rejected', error: { code, detail: message } }
   })
@@ -68,24 +65,24 @@ export async function postAcks(request: InboxRequest, env: Env): Promise<Respons
   )
 }
 
+/** Asks the shards that have these events to move them. @returns one outcome an id, null for what is nowhere */
 export function askMoves(
   env: Env,
   ids: string[],
   ask: (shard: Shard, own: string[]) => Promise<MoveOutcome[]>,
-): Promise<MoveOutcome[]> {
-  const isUnknown = (result: MoveOutcome | undefined) => result?.outcome === 'unknown'
-  const open = { outcome: 'unanswered' } as const
+): Promise<(MoveOutcome | null)[]> {
+  const unanswered = { outcome: 'unanswered' } as const
   const askOne = async (shard: Shard, own: string[]) => {
     try {
-      return await ask(shard, own)
+      return (await ask(shard, own)).map((each) => (each.outcome === 'unknown' ? null : each))
     } catch (error) {
       // What the others did must be told.
       if (!isPassing(error)) throw error
       log('error', 'a shard did not answer', { error: String(error), events: own.length })
-      return own.map(() => open)
+      return own.map(() => unanswered)
     }
   }
-  return askByShard(env, ids, String, askOne, isUnknown, open)
+  return findInShards(env, ids, askOne, unanswered)
 }
 
 /** The event id in the path; its log line has it too. */
@@ -95,7 +92,7 @@ export function namedEvent(request: InboxRequest): string {
   return event_id
 }
 
-function moved(event_id: string, verb: Verb, [outcome]: MoveOutcome[]): Response {
+function moved(event_id: string, verb: Verb, [outcome]: (MoveOutcome | null)[]): Response {
   if (outcome?.outcome !== 'moved') throw moveError(event_id, verb, outcome)
   const { status, retry_count, updated_at } = outcome.event
   const data = { event_id, status, retry_count, timestamp: isoTime(updated_at) }
@@ -103,7 +100,11 @@ function moved(event_id: string, verb: Verb, [outcome]: MoveOutcome[]): Response
   return json({ data, timestamp: now() }, 200, headers)
 }
 
-function moveError(event_id: string, verb: Verb, outcome: MoveOutcome | undefined): HttpError {
+function moveError(
+  event_id: string,
+  verb: Verb,
+  outcome: MoveOutcome | null | undefined,
+): HttpError {
   if (outcome?.outcome === 'unanswered') return shardSilent(`POST /inbox/:id/${verb}`)
   if (outcome?.outcome === 'mismatch') return keyReused('nack', { event_status: outcome.status })
   if (outcome?.outcome !== 'refused') return eventNotFound(event_id)

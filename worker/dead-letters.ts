@@ -34,9 +34,9 @@ export async function postRedrive(request: InboxRequest, env: Env): Promise<Resp
   if ('event_ids' in wanted) {
     request.facts = firstOf('event_ids', wanted.event_ids)
     const outcomes = await askMoves(env, wanted.event_ids, (shard, own) => shard.retry(own))
-    if (outcomes.some(({ outcome }) => outcome === 'unanswered'))
+    if (outcomes.some((each) => each?.outcome === 'unanswered'))
       throw shardSilent('POST /dlq/retry')
-    const redriven = outcomes.filter(({ outcome }) => outcome === 'moved').length
+    const redriven = outcomes.filter((each) => each?.outcome === 'moved').length
     return json({ data: { redriven, skipped: outcomes.length - redriven }, timestamp: now() })
   }
   const ids: string[] = []

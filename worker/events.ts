@@ -9,7 +9,7 @@ import type { InboxRequest } from './http/middleware'
 import { eventUnanswered, isPassing } from './http/silence'
 import type { Draft } from './ingest/event'
 import { digestOf, readEvents } from './ingest/ingest'
-import { askByShard, findMisconfiguration } from './shards'
+import { askOwners, findMisconfiguration } from './shards'
 
 /** From a draft to the event its shard accepts, and from the shard's outcome to the answer. */
 
@@ -143,11 +143,10 @@ export async function postEvents(request: InboxRequest, env: Env): Promise<Respo
         : null,
     ),
   )
-  const accepted = await askByShard<NewEvent, Outcome>(
+  const accepted = await askOwners(
     env,
     events.filter((event) => event !== null),
-    (event) => event.event_id,
-    async (shard, own, counts) => {
+    async (shard, own, counts): Promise<Outcome[]> => {
       try {
         return await shard.accept(own, counts)
       } catch (error) {

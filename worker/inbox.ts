@@ -1,34 +1,30 @@
 import { type EventRow, readRows, storedEvent } from '../d1/reader'
-import type { Untold } from '../shared/outcomes'
+import type { Flushed, Untold } from '../shared/outcomes'
 import { eventNotFound, namedEvent } from './actions'
 import { eventResponse, eventToJson, jsonText, members, now } from './http/answers'
 import type { InboxRequest } from './http/middleware'
 import { type InboxQuery, parseInboxQuery } from './inbox-query'
 import { totals } from './metrics'
-import { allShards, askByShard } from './shards'
+import { askAllShards, findInShards } from './shards'
 /** GET /inbox: what D1 holds once every shard has written out what it held. */
 export async function getInbox(request: InboxRequest, env: Env): Promise<Response> {
   const query = parseInboxQuery(new URL(request.url).searchParams)
-  const untold = query.readYourWrites ? await flushAll(env) : undefined
-  const [rows, total] = await Promise.all([readPage(env, query), totalOf(env, query)])
+  const flushed = query.readYourWrites
+    ? await askAllShards(env, (shard, count) => shard.flush(count))
+    : undefined
+  const [rows, total] = await Promise.all([readPage(env, query), totalOf(env, query, flushed)])
   const data = rows.map((row) => eventToJson(storedEvent(row))).join(',')
   const { limit, offset } = query
   const next_cursor = await nextCursor(env, query, rows)
   return jsonText(
-    `{"data":[${data}],${members({ total, limit, offset, next_cursor, ...untold, timestamp: now() })}}`,
+    `{"data":[${data}],${members({ total, limit, offset, next_cursor, ...untoldIn(flushed), timestamp: now() })}}`,
   )
 }
 
 /** GET /inbox/:id: the event as its shard knows it at this moment, 404 when there is none. */
 export async function getEvent(request: InboxRequest, env: Env): Promise<Response> {
   const event_id = namedEvent(request)
-  const [held] = await askByShard(
-    env,
-    [event_id],
-    String,
-    async (shard) => [await shard.get(event_id)],
-    (found) => found === null,
-  )
+  const [held] = await findInShards(env, [event_id], async (shard) => [await shard.get(event_id)])
   if (!held) throw eventNotFound(event_id)
   const { status, created_at, updated_at, retry_count, body } = held
   if (body) return eventResponse({ event_id, ...body, status, created_at, updated_at, retry_count })
@@ -64,7 +60,11 @@ async function nextCursor(
 }
 
 /** Undefined when nobody asked for it, null when counting it would read too much. */
-async function totalOf(env: Env, { total }: InboxQuery): Promise<number | null | undefined> {
+async function totalOf(
+  env: Env,
+  { total }: InboxQuery,
+  flushed: Flushed[] | undefined,
+): Promise<number | null | undefined> {
   if (!total) return undefined
   if ('count' in total) {
     const [row] = await readRows<{ total: number | null }>(
@@ -74,15 +74,20 @@ async function totalOf(env: Env, { total }: InboxQuery): Promise<number | null |
     )
     return row?.total ?? null
   }
-  const counts = await totals(env)
-  return total.counters.reduce((sum, status) => sum + counts[status], 0)
+  const counts = flushed?.map((each) => each.counts) ?? [await totals(env)]
+  return total.counters.reduce((all, status) => all + sumOf(counts, (each) => each[status]), 0)
 }
 
-/** Has every shard write out what it holds now. @returns what D1 has still not been told of it */
-async function flushAll(env: Env): Promise<Untold> {
-  const flushed = await Promise.all((await allShards(env)).map((shard) => shard.flush()))
-  return {
-    unstored: flushed.reduce((sum, { unstored }) => sum + unstored, 0),
-    stale: flushed.reduce((sum, { stale }) => sum + stale, 0),
-  }
+/** What D1 has still not been told of what the shards held; nothing when nobody asked them. */
+function untoldIn(flushed: Flushed[] | undefined): Untold | undefined {
+  return (
+    flushed && {
+      unstored: sumOf(flushed, ({ unstored }) => unstored),
+      stale: sumOf(flushed, ({ stale }) => stale),
+    }
+  )
+}
+
+function sumOf<Each>(all: Each[], pick: (each: Each) => number): number {
+  return all.reduce((sum, each) => sum + pick(each), 0)
 }

@@ -5,7 +5,7 @@ import { json, now } from './http/answers'
 import type { InboxRequest } from './http/middleware'
 import { readParameters } from './http/parameters'
 import { CONTENT_TYPES, metricsText, preferredFormat } from './metrics-text'
-import { allShards } from './shards'
+import { askAllShards } from './shards'
 import { verifyCounts } from './verify'
 /** GET /metrics: the sum of the shards' counters, as JSON or as Prometheus reads it; costs the same whatever the number of events, but for `verify=1`. */
 export async function getMetrics(request: InboxRequest, env: Env): Promise<Response> {
@@ -39,5 +39,5 @@ export async function totals(env: Env) {
 }
 
 async function allMetrics(env: Env): Promise<ShardMetrics[]> {
-  return Promise.all((await allShards(env)).map((shard) => shard.metrics()))
+  return askAllShards(env, (shard, count) => shard.metrics(count))
 }

@@ -1,8 +1,10 @@
 import { configurationOf, needed, notConfigured } from '../shared/config'
 import { log, logOnce } from '../shared/log'
+import type { WithShardCounts } from '../shared/outcomes'
 import { ANSWER_TIMEOUT_MS, ownersOf, type ShardCounts, shardName } from '../shared/owners'
 import { HttpError, unavailable } from '../shared/problem'
 import { withTimeout } from '../shared/retry'
+import { isPassing } from './http/silence'
 
 /** Finds the shards that have events, from the worker's side; `owners.ts` says which those are. */
 
@@ -12,72 +14,125 @@ export function shardNamed(env: Env, name: string): Shard {
   return env.SHARD.getByName(name)
 }
 
-/** All there are, also when another worker has just raised SHARD_COUNT: then this one throws. */
-export async function allShards(env: Env): Promise<Shard[]> {
-  const [count] = await askShardCounts(env)
-  return shardsUpTo(env, count)
-}
-
 /** Those that SHARD_COUNT names, whether or not the first one answers. */
 export function configuredShards(env: Env): Shard[] {
-  return shardsUpTo(env, configuredCount(env))
+  return Array.from({ length: configuredCount(env) }, (_, index) =>
+    shardNamed(env, shardName(index)),
+  )
 }
 
-function shardsUpTo(env: Env, count: number): Shard[] {
-  return Array.from({ length: count }, (_, index) => shardNamed(env, shardName(index)))
+/** All shards there are, for work of many calls. @throws HttpError 503 for a SHARD_COUNT smaller than it was */
+export async function allShards(env: Env): Promise<Shard[]> {
+  await fetchShardCounts(env)
+  return configuredShards(env)
 }
 
 /**
- * Asks each shard once, in parallel, for all of its items; what `isUnknown` there is asked of the shards that owned it before.
- * @param unanswered stands for what nobody could say of an item while others are done
+ * Asks every shard once, in parallel; the first one, which keeps SHARD_COUNT for all, checks it in the same call.
+ * @param ask passes `count` on to the shard
+ * @returns one answer a shard, in their order
+ * @throws HttpError 503 when one does not answer, and for a SHARD_COUNT smaller than it was
+ * @example const flushed = await askAllShards(env, (shard, count) => shard.flush(count))
+ */
+export async function askAllShards<Answer>(
+  env: Env,
+  ask: (shard: Shard, count?: number) => Promise<WithShardCounts<Answer>>,
+): Promise<Answer[]> {
+  const configured = env.SHARD_COUNT
+  const count = configuredCount(env)
+  const asked = configuredShards(env).map((shard, index) =>
+    answerOf(index === 0 ? ask(shard, count) : ask(shard)),
+  )
+  const answers = await Promise.all(asked)
+  keepShardCounts(configured, count, answers[0]?.shard_counts ?? [])
+  return answers
+}
+
+/**
+ * Asks the present owner of each item, every shard once for all of its own.
  * @returns one result an item, in their order
  */
-export async function askByShard<Item, Result>(
+export async function askOwners<Item extends { event_id: string }, Result>(
   env: Env,
   items: Item[],
-  idOf: (item: Item) => string,
   ask: (shard: Shard, own: Item[], counts: ShardCounts) => Promise<Result[]>,
-  isUnknown: (result: Result | undefined) => boolean = () => false,
-  unanswered?: Result,
-): Promise<Result[]> {
+): Promise<(Result | undefined)[]> {
   const counts = await shardCounts(env)
-  const results: Result[] = []
-  const asked = items.map((item, index) => ({ item, index, owners: ownersOf(idOf(item), counts) }))
-  for (let turn = 0, open = asked; open.length > 0; turn++) {
-    const groups = [...Map.groupBy(open, ({ owners }) => owners[turn] ?? '')]
-    const asking = groups.map(async ([name, own]) => {
-      const shard = shardNamed(env, name)
-      const answers = await ask(
-        shard,
-        own.map(({ item }) => item),
-        counts,
-      )
-      for (const [at, { index }] of own.entries()) {
-        const result = answers[at]
-        if (result !== undefined) results[index] = result
-      }
-    })
-    await Promise.all(asking)
-    open = open.filter(({ index, owners }) => turn + 1 < owners.length && isUnknown(results[index]))
+  return askEach(
+    env,
+    items,
+    ({ event_id }) => ownersOf(event_id, counts)[0] ?? '',
+    (shard, own) => ask(shard, own, counts),
+  )
+}
+
+/**
+ * Looks for events in the shards that own their ids; what one does not have is asked of those that owned it before.
+ * @param ask answers null for an id that is not there
+ * @param unanswered stands for what nobody could say of an id while others are done
+ * @returns one result an id, in their order; null for what is nowhere
+ */
+export async function findInShards<Result>(
+  env: Env,
+  ids: string[],
+  ask: (shard: Shard, own: string[]) => Promise<(Result | null)[]>,
+  unanswered?: Result,
+): Promise<(Result | null)[]> {
+  const counts = await shardCounts(env)
+  const results: (Result | null)[] = ids.map(() => null)
+  const looked = ids.map((id, index) => ({ id, index, owners: ownersOf(id, counts) }))
+  for (let turn = 0, open = looked; open.length > 0; turn++) {
+    const found = await askEach(
+      env,
+      open,
+      ({ owners }) => owners[turn] ?? '',
+      (shard, own) =>
+        ask(
+          shard,
+          own.map(({ id }) => id),
+        ),
+    )
+    for (const [at, { index }] of open.entries()) results[index] = found[at] ?? null
+    open = open.filter(({ index, owners }) => turn + 1 < owners.length && results[index] === null)
   }
-  const unknown = asked.filter(({ index }) => isUnknown(results[index]))
+  const unknown = looked.filter(({ index }) => results[index] === null)
   if (unknown.length === 0) return results
   // Where none has it, this may be a worker that has not heard of more.
   try {
-    await askShardCounts(env)
+    await fetchShardCounts(env)
   } catch (error) {
     // What was done with the others must be told.
-    if (unanswered === undefined || unknown.length === asked.length) throw error
+    if (unanswered === undefined || unknown.length === ids.length) throw error
     for (const { index } of unknown) results[index] = unanswered
   }
   return results
 }
 
-// Asked once for as long as the variable stays the same.
+/** Asks each item's shard once for all of its own, in parallel. */
+async function askEach<Item, Result>(
+  env: Env,
+  items: Item[],
+  shardOf: (item: Item) => string,
+  ask: (shard: Shard, own: Item[]) => Promise<Result[]>,
+): Promise<(Result | undefined)[]> {
+  const results: (Result | undefined)[] = []
+  const placed = items.map((item, index) => ({ item, index, name: shardOf(item) }))
+  const asking = [...Map.groupBy(placed, ({ name }) => name)].map(async ([name, own]) => {
+    const answers = await ask(
+      shardNamed(env, name),
+      own.map(({ item }) => item),
+    )
+    for (const [at, { index }] of own.entries()) results[index] = answers[at]
+  })
+  await Promise.all(asking)
+  return results
+}
+
+// Fetched once for as long as the variable stays the same.
 let known: { configured: string; counts: ShardCounts } | undefined
 
 async function shardCounts(env: Env): Promise<ShardCounts> {
-  return known?.configured === env.SHARD_COUNT ? known.counts : askShardCounts(env)
+  return known?.configured === env.SHARD_COUNT ? known.counts : fetchShardCounts(env)
 }
 
 /** SHARD_COUNT alone, when the first shard does not say what it was before. */
@@ -85,29 +140,38 @@ export async function shardCountsOrPresent(env: Env): Promise<ShardCounts> {
   return shardCounts(env).catch(() => [configuredCount(env)])
 }
 
-/** The first shard keeps them for all. @throws HttpError 503 for a SHARD_COUNT that is none, or smaller than before: then events would not be found */
-async function askShardCounts(env: Env): Promise<ShardCounts> {
+/** Asks the first shard, which keeps them for all. @throws HttpError 503 as keepShardCounts, and when it is silent */
+async function fetchShardCounts(env: Env): Promise<ShardCounts> {
   const configured = env.SHARD_COUNT
   const count = configuredCount(env)
-  const asked = shardNamed(env, shardName(0)).noteShardCount(count)
-  const noted = await withTimeout(asked, ANSWER_TIMEOUT_MS).catch((error: unknown) => {
-    log('error', 'the first shard did not answer', { error: String(error) })
-    throw unavailable('A shard did not answer. Send the request again.')
-  })
-  const [largest = count, ...former] = noted
+  const raised = await answerOf(shardNamed(env, shardName(0)).raiseShardCount(count))
+  return keepShardCounts(configured, count, raised)
+}
+
+/** @throws HttpError 503 for a SHARD_COUNT smaller than it was: then events would not be found */
+function keepShardCounts(configured: string, count: number, raised: number[]): ShardCounts {
+  const [largest = count, ...former] = raised
   if (largest > count) {
     logOnce('error', 'SHARD_COUNT was lowered; it can only be raised', { count, was: largest })
     throw notConfigured()
   }
-  const counts: ShardCounts = [largest, ...former]
-  known = { configured, counts }
-  return counts
+  known = { configured, counts: [largest, ...former] }
+  return known.counts
 }
 
-/** The answer to a worker whose SHARD_COUNT is none, or none any more, as the first shard knows it; null when it does not say so. */
+/** @throws HttpError 503 when the shard does not answer, or not in time */
+async function answerOf<Answer>(asked: Promise<Answer>): Promise<Answer> {
+  return withTimeout(asked, ANSWER_TIMEOUT_MS).catch((error: unknown) => {
+    if (!isPassing(error)) throw error
+    log('error', 'a shard did not answer', { error: String(error) })
+    throw unavailable('A shard did not answer. Send the request again.')
+  })
+}
+
+/** The answer to a worker whose SHARD_COUNT is none, or none any more, as the first shard knows it; else null. */
 export async function findMisconfiguration(env: Env): Promise<HttpError | null> {
   try {
-    await askShardCounts(env)
+    await fetchShardCounts(env)
   } catch (error) {
     if (error instanceof HttpError && error.code === 'NOT_CONFIGURED') return error
   }

@@ -98,6 +98,13 @@ export function countersOn(sql: Sql) {
         observed ? JSON.stringify(observed) : null,
       )
     },
+    byStatus(): Record<EventStatus, number> {
+      const [counts] = sql.rows<Record<EventStatus, number>>(
+        'SELECT pending, delivered, failed FROM counters',
+      )
+      if (!counts) throw new Error('the counters are missing')
+      return counts
+    },
     metrics(): ShardMetrics {
       const [counters] = sql.rows<Omit<ShardMetrics, 'minutes' | 'latency'>>(
         `SELECT pending, delivered, failed, queue_depth, accepted_total, stored_total, delivered_total, failed_total,

@@ -1,5 +1,5 @@
 import { MAX_STEP_EVENTS } from '../../d1/change'
-import type { EventBody, EventState, NewEvent } from '../../shared/event'
+import type { EventBody, EventState, EventStatus, NewEvent } from '../../shared/event'
 import type { ShardMetrics } from '../../shared/metrics'
 import type { Untold } from '../../shared/outcomes'
 import { encodeAccepted, type JournalEntry, type Step, withAttempts } from '../journal'
@@ -131,6 +131,11 @@ export class ShardStore {
   /** Counters that change in the same transaction as what they count: exact at every instant. */
   metrics(): ShardMetrics {
     return this.#counters.metrics()
+  }
+
+  /** How many events there are in each status. */
+  statusCounts(): Record<EventStatus, number> {
+    return this.#counters.byStatus()
   }
 
   /** What is counted or journaled outside of a transaction would never be written. */

@@ -17,9 +17,10 @@ const ADVICE: Record<string, string> = {
     'Send the request again: what was redriven already is not redriven twice, nor counted again.',
 }
 
-/** Whether a call failed because its shard was reset, restarted, cut off or overloaded, and not by a mistake in it. */
+/** Whether a shard was silent, reset, cut off or overloaded, rather than wrong. */
 export function isPassing(error: unknown): boolean {
   if (!(error instanceof Error)) return false
+  if (error.name === 'TimeoutError') return true
   // The runtime's own marks; it sets no more than those that hold.
   return 'durableObjectReset' in error || 'retryable' in error || 'overloaded' in error
 }
