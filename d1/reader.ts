@@ -1,52 +1,39 @@
 import { notConfigured } from '../shared/config'
-import { D1_TIMEOUT_MS } from './writer'
-import type { StoredEvent } from '../shared/event'
 import { log, logOnce } from '../shared/log'
 import { unavailable } from '../shared/problem'
 import { withTimeout } from '../shared/retry'
 
-/** A row of the events table. */
-export type EventRow = Omit<StoredEvent, 'created_at' | 'updated_at'> & {
-  created_at: string
-  updated_at: string
-}
+/** D1 is known to stall as well as to fail. */
+export const D1_TIMEOUT_MS = 10_000
 
-export function storedEvent({
-  event_id,
-  payload,
-  metadata,
-  status,
-  created_at,
-  updated_at,
-  retry_count,
-}: EventRow): StoredEvent {
-  const times = { created_at: Date.parse(created_at), updated_at: Date.parse(updated_at) }
-  return { event_id, payload, metadata, status, retry_count, ...times }
-}
+export const SCHEMA_MISSING = 'D1 has not the tables of schema.sql: apply it with "npm run schema"'
 
-export const SCHEMA_MISSING =
-  'D1 has not the tables of schema.sql: apply it with "npx wrangler d1 execute event-inbox --remote --file schema.sql"'
+type Binding = string | number
 
 /** Whether D1 answered that it has no such table: not a failure that passes by itself. */
 export function isSchemaMissing(error: unknown): boolean {
   return /no such (table|column)/.test(String(error))
 }
 
-/** Rows a query finds in D1. @throws HttpError 503 when D1 does not answer */
+/** The rows that a statement returns, within D1_TIMEOUT_MS. @throws what D1 throws */
+export async function runOnD1<Row>(
+  db: D1Database,
+  sql: string,
+  bindings: Binding[],
+): Promise<Row[]> {
+  const statement = db.prepare(sql).bind(...bindings)
+  const { results } = await withTimeout(statement.all<Row>(), D1_TIMEOUT_MS)
+  return results
+}
+
+/** The same for a request that cannot be answered without. @throws HttpError 503 when D1 does not answer */
 export async function readRows<Row>(
   db: D1Database,
   sql: string,
-  bindings: (string | number)[],
+  bindings: Binding[],
 ): Promise<Row[]> {
   try {
-    const { results } = await withTimeout(
-      db
-        .prepare(sql)
-        .bind(...bindings)
-        .all<Row>(),
-      D1_TIMEOUT_MS,
-    )
-    return results
+    return await runOnD1<Row>(db, sql, bindings)
   } catch (error) {
     if (isSchemaMissing(error)) {
       logOnce('error', SCHEMA_MISSING, { error: String(error) })
@@ -55,4 +42,13 @@ export async function readRows<Row>(
     log('error', 'D1 did not answer a query', { error: String(error) })
     throw unavailable('The database does not answer. Events are still accepted; try again.')
   }
+}
+
+/** Fails, in whatever words, where a table is not there. */
+export const EACH_TABLE = `
+  SELECT EXISTS (SELECT 1 FROM events) OR EXISTS (SELECT 1 FROM dead_letters) OR EXISTS (SELECT 1 FROM fences)`
+
+/** Resolves when D1 answers and has its tables. @throws HttpError 503 */
+export async function checkTables(db: D1Database): Promise<void> {
+  await readRows(db, EACH_TABLE, [])
 }

@@ -1,9 +1,7 @@
 import { bodyLength, isoTime, type StoredEvent } from '../shared/event'
 import { withTimeout } from '../shared/retry'
 import { type D1Change, MAX_STEP_CHARS } from './change'
-
-/** D1 is known to stall as well as to fail. */
-export const D1_TIMEOUT_MS = 10_000
+import { D1_TIMEOUT_MS } from './reader'
 
 /** A write's place in its shard's order: D1 ignores a write whose tick is not higher than those it has already seen. */
 export interface Fence {

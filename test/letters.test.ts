@@ -200,7 +200,7 @@ describe('a message in the dead letter queue', () => {
 
   test('waits no longer than 10 seconds for a D1 that never answers', async () => {
     // Locally D1 cannot be made to hang alone: this stands for the silence, not for D1.
-    const statement = { bind: () => statement, run: () => new Promise(() => {}) }
+    const statement = { bind: () => statement, all: () => new Promise(() => {}) }
     const silent = { DB: { prepare: () => statement } } as unknown as Env
     vi.useFakeTimers()
     onTestFinished(() => void vi.useRealTimers())

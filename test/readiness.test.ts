@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { expect, onTestFinished, test } from 'vitest'
 import { createTestHarness, unstable_readConfig, unstable_splitSqlQuery } from 'wrangler'
-import { EACH_TABLE } from '../worker/health'
+import { EACH_TABLE } from '../d1/reader'
 import { clientOf, inParallel } from './world'
 
 async function start(main = 'worker.ts') {
@@ -33,7 +33,7 @@ test('without tables, events are accepted and kept, a listing is a 503, and the 
   expect((await inbox.get('/health')).status).toBe(200)
   const advice = () => server.getLogs().filter(({ message }) => message.includes('schema.sql'))
   await expect.poll(advice).toHaveLength(1)
-  expect(advice()[0]?.message).toContain('npx wrangler d1 execute')
+  expect(advice()[0]?.message).toContain('npm run schema')
   await applySchema()
   await inbox.drained()
   const { body } = await inbox.get<{ event_id: string }[]>('/inbox')

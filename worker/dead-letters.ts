@@ -1,5 +1,5 @@
-import { readRows } from '../d1/reader'
-import { type DeadLetterMessage, parseDeadLetter } from '../shared/dead-letter'
+import { readLetters } from '../d1/dead-letters'
+import { parseDeadLetter } from '../shared/dead-letter'
 import { LIMITS } from '../shared/limits'
 import { firstOf, log } from '../shared/log'
 import { askMoves } from './actions'
@@ -19,11 +19,7 @@ export async function getDeadLetters(request: InboxRequest, env: Env): Promise<R
   const limit = read.integer('limit', DEFAULT_LIMIT, 1, LIMITS.PAGE_EVENTS)
   const offset = read.integer('offset', 0, 0, Number.MAX_SAFE_INTEGER)
   read.done()
-  const sql = 'SELECT * FROM dead_letters ORDER BY failed_at DESC, event_id DESC LIMIT ? OFFSET ?'
-  const [data, { dlq_count }] = await Promise.all([
-    readRows<DeadLetterMessage>(env.DB, sql, [limit, offset]),
-    totals(env),
-  ])
+  const [data, { dlq_count }] = await Promise.all([readLetters(env.DB, limit, offset), totals(env)])
   return json({ data, total: dlq_count, limit, offset, timestamp: now() })
 }
 

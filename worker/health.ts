@@ -1,4 +1,4 @@
-import { readRows } from '../d1/reader'
+import { checkTables } from '../d1/reader'
 import { configurationOf, notConfigured } from '../shared/config'
 import { log } from '../shared/log'
 import { HttpError, unavailable } from '../shared/problem'
@@ -11,10 +11,6 @@ import { allShards } from './shards'
 /** Nobody needs a token to ask, so the answer stands for so long, whoever asks. */
 const FRESH_MS = 5_000
 const CHECK_TIMEOUT_MS = 2_000
-
-/** Fails, in whatever words, where a table is not there. */
-export const EACH_TABLE = `
-  SELECT EXISTS (SELECT 1 FROM events) OR EXISTS (SELECT 1 FROM dead_letters) OR EXISTS (SELECT 1 FROM fences)`
 
 let last: { at: number; problem: HttpError | null } | undefined
 
@@ -35,7 +31,7 @@ export async function checkReadiness(env: Env): Promise<void> {
 async function findProblem(env: Env): Promise<HttpError | null> {
   if (configurationOf(env).mistakes.length > 0) return notConfigured()
   const [database, shard] = await Promise.allSettled([
-    withTimeout(readRows(env.DB, EACH_TABLE, []), CHECK_TIMEOUT_MS),
+    withTimeout(checkTables(env.DB), CHECK_TIMEOUT_MS),
     withTimeout(allShards(env), CHECK_TIMEOUT_MS),
   ])
   for (const [what, each] of [

@@ -1,4 +1,6 @@
-import { type EventRow, readRows, storedEvent } from '../d1/reader'
+import { type EventRow, readEvent } from '../d1/events'
+import { type PageRow, readOne, readPage } from '../d1/inbox'
+import { isoTime } from '../shared/event'
 import type { Flushed, Untold } from '../shared/outcomes'
 import { eventNotFound, namedEvent } from './actions'
 import { eventResponse, eventToJson, jsonText, members, now } from './http/answers'
@@ -12,8 +14,11 @@ export async function getInbox(request: InboxRequest, env: Env): Promise<Respons
   const flushed = query.readYourWrites
     ? await askAllShards(env, (shard, count) => shard.flush(count))
     : undefined
-  const [rows, total] = await Promise.all([readPage(env, query), totalOf(env, query, flushed)])
-  const data = rows.map((row) => eventToJson(storedEvent(row))).join(',')
+  const [rows, total] = await Promise.all([
+    readPage(env.DB, query.page),
+    totalOf(env, query, flushed),
+  ])
+  const data = rows.map(eventToJson).join(',')
   const { limit, offset } = query
   const next_cursor = await nextCursor(env, query, rows)
   return jsonText(
@@ -26,26 +31,13 @@ export async function getEvent(request: InboxRequest, env: Env): Promise<Respons
   const event_id = namedEvent(request)
   const [held] = await findInShards(env, [event_id], async (shard) => [await shard.get(event_id)])
   if (!held) throw eventNotFound(event_id)
-  const { status, created_at, updated_at, retry_count, body } = held
+  const { status, retry_count, body } = held
+  const [created_at, updated_at] = [isoTime(held.created_at), isoTime(held.updated_at)]
   if (body) return eventResponse({ event_id, ...body, status, created_at, updated_at, retry_count })
-  const [row] = await readRows<EventRow>(env.DB, 'SELECT * FROM events WHERE event_id = ?', [
-    event_id,
-  ])
+  const row = await readEvent(env.DB, event_id)
   if (!row) throw eventNotFound(event_id)
-  const stored = storedEvent(row)
-  return eventResponse({
-    ...stored,
-    status,
-    retry_count,
-    updated_at: Math.max(stored.updated_at, updated_at),
-  })
-}
-
-type PageRow = EventRow & { position: number; found: number }
-
-async function readPage(env: Env, { page }: InboxQuery): Promise<PageRow[]> {
-  const rows = await readRows<PageRow>(env.DB, page.sql, page.bindings)
-  return rows.toSorted((a, b) => a.position - b.position)
+  const latest = row.updated_at > updated_at ? row.updated_at : updated_at
+  return eventResponse({ ...row, status, retry_count, updated_at: latest })
 }
 
 async function nextCursor(
@@ -55,7 +47,7 @@ async function nextCursor(
 ): Promise<string | null> {
   const last = rows.at(-1)
   if (last && last.found > rows.length) return cursorAfter(last)
-  const [end] = scanEnd ? await readRows<EventRow>(env.DB, scanEnd.sql, scanEnd.bindings) : []
+  const end = scanEnd ? await readOne<EventRow>(env.DB, scanEnd) : undefined
   return end ? cursorAfter(end) : null
 }
 
@@ -67,11 +59,7 @@ async function totalOf(
 ): Promise<number | null | undefined> {
   if (!total) return undefined
   if ('count' in total) {
-    const [row] = await readRows<{ total: number | null }>(
-      env.DB,
-      total.count.sql,
-      total.count.bindings,
-    )
+    const row = await readOne<{ total: number | null }>(env.DB, total.count)
     return row?.total ?? null
   }
   const counts = flushed?.map((each) => each.counts) ?? [await totals(env)]

@@ -1,4 +1,4 @@
-import { readRows } from '../d1/reader'
+import { readDelivered } from '../d1/events'
 import { configurationOf } from '../shared/config'
 import { isoTime } from '../shared/event'
 import { log } from '../shared/log'
@@ -15,18 +15,6 @@ const MAX_RUN_MS = 4 * 60_000
 /** An invocation may make 10,000; a page takes 2 a shard, and 2 a step. */
 const MAX_CALLS = 9_000
 const DAY_MS = 24 * 60 * 60 * 1_000
-
-// By the index, from where the page before ended: what was removed just now may still be there.
-const OLD = `
-  SELECT event_id, created_at, updated_at FROM events
-  WHERE status = 'delivered' AND created_at < ?1 AND (created_at, event_id) > (?2, ?3)
-  ORDER BY created_at, event_id LIMIT ?4`
-
-interface OldRow {
-  event_id: string
-  created_at: string
-  updated_at: string
-}
 
 interface Run {
   env: Env
@@ -53,9 +41,8 @@ export async function prune(env: Env, now: number): Promise<number> {
   let pruned = 0
   let after = { created_at: '', event_id: '' }
   while (Date.now() < deadline && run.calls < MAX_CALLS) {
-    const bindings = [isoTime(before), after.created_at, after.event_id, PAGE_ROWS]
     // A D1 that does not answer is logged there; what is left is for the next run.
-    const rows = await readRows<OldRow>(env.DB, OLD, bindings).catch(() => [])
+    const rows = await readDelivered(env.DB, isoTime(before), after, PAGE_ROWS).catch(() => [])
     const expired = rows.filter(({ updated_at }) => updated_at < isoTime(before))
     pruned += await removeExpired(
       run,

@@ -1,6 +1,12 @@
-import { readRows } from '../d1/reader'
-import type { DeadLetterMessage, RecordedLetter } from '../shared/dead-letter'
-import { type EventStatus, isoTime } from '../shared/event'
+import {
+  type LetterRow,
+  readLettersBetween,
+  readSameLetters,
+  withdrawLetters,
+} from '../d1/dead-letters'
+import { countPeriods } from '../d1/events'
+import type { RecordedLetter } from '../shared/dead-letter'
+import { isoTime } from '../shared/event'
 import type { CountStep, HeldLetter } from '../shared/outcomes'
 import { shardName } from '../shared/owners'
 import {
@@ -15,7 +21,6 @@ import {
   type StatusCounts,
   type Verdict,
 } from '../shared/verification'
-import { withdraw } from './dead-letter-log'
 import { allShards, type Shard } from './shards'
 
 /** Holds each shard's counters against its rows, and D1 against both. Reads everything there is, in bounded steps. */
@@ -39,18 +44,6 @@ export interface Verification {
   /** Dead letters that D1 had lost, and that are on their way to it again. */
   resent_dead_letters: number
 }
-
-const COUNT = `
-  SELECT substr(created_at, 1, iif(created_at < ?1, 10, 13)) AS period, status, count(*) AS count
-  FROM events WHERE status IN ('pending', 'delivered', 'failed') AND created_at >= ?2 AND created_at < ?3 GROUP BY 1, 2`
-
-const LETTERS = `
-  SELECT event_id, shard, failed_at FROM dead_letters
-  WHERE event_id > ?1 AND event_id <= ?2 ORDER BY event_id LIMIT ?3`
-
-const SAME_LETTERS = `
-  SELECT event_id, shard, failed_at FROM dead_letters
-  WHERE (event_id, failed_at) IN (SELECT value ->> 'event_id', value ->> 'failed_at' FROM json_each(?))`
 
 /** @throws HttpError 503 when D1 does not answer */
 export async function verifyCounts(env: Env): Promise<Verification> {
@@ -116,10 +109,8 @@ function countShards(shards: Shard[], hours: number): Promise<ShardCount[]> {
 async function countD1(env: Env, shards: ShardCount[], hours: number, since: string) {
   const found = new Map<string, StatusCounts>()
   const counts = shards.map((shard) => shard.counts)
-  for (const { from, to } of rangesOf(counts, EVENTS_A_QUERY, since)) {
-    type Row = { period: string; status: EventStatus; count: number }
-    const rows = await readRows<Row>(env.DB, COUNT, [isoTime(hours), from, to])
-    for (const { period, status, count } of rows) {
+  for (const range of rangesOf(counts, EVENTS_A_QUERY, since)) {
+    for (const { period, status, count } of await countPeriods(env.DB, isoTime(hours), range)) {
       const sum = found.get(period) ?? { pending: 0, delivered: 0, failed: 0 }
       sum[status] += count
       found.set(period, sum)
@@ -128,18 +119,15 @@ async function countD1(env: Env, shards: ShardCount[], hours: number, since: str
   return found
 }
 
-/** A letter as D1 has it. */
-type Letter = Pick<DeadLetterMessage, 'event_id' | 'shard' | 'failed_at'>
-
 /** Compares letter by letter: those that a shard knows to be in D1 must be there, and no others. */
 async function compareLetters(env: Env, shards: Shard[], deadline: number) {
   let [standing, resent] = [0, 0]
   let left: 'behind' | 'moving' | undefined
-  const strays: Letter[] = []
+  const strays: LetterRow[] = []
   for (let after = ''; after < LAST;) {
     const pages: HeldLetter[][] = await Promise.all(shards.map((shard) => shard.letters(after)))
     const end = endOf(pages, LAST)
-    const rows = await readRows<Letter>(env.DB, LETTERS, [after, end, LETTERS_A_STEP])
+    const rows = await readLettersBetween(env.DB, after, end, LETTERS_A_STEP)
     after = endOf([rows], end)
     const inD1 = new Set(rows.map(keyOf))
     const held = pages.map((page) => page.filter(({ event_id }) => event_id <= after))
@@ -180,14 +168,14 @@ function endOf(pages: { event_id: string }[][], most: string): string {
   return [most, ...ends.map(({ event_id }) => event_id)].toSorted()[0] ?? most
 }
 
-const keyOf = ({ event_id, failed_at }: Letter) => `${event_id} ${failed_at}`
+const keyOf = ({ event_id, failed_at }: LetterRow) => `${event_id} ${failed_at}`
 const heldKeyOf = ({ event_id, failed_at }: RecordedLetter) => `${event_id} ${isoTime(failed_at)}`
 
 /**
  * Takes letters that no shard has out of D1, as the queue's consumer does with those that come late: a failure that
  * does not stand never will again.
  */
-async function removeStrays(env: Env, shards: Shard[], strays: Letter[]) {
+async function removeStrays(env: Env, shards: Shard[], strays: LetterRow[]) {
   if (strays.length === 0) return { removed: 0, unclear: 0 }
   await scheduler.wait(LATE_LETTER_MS)
   const possible = await Promise.all(
@@ -201,7 +189,7 @@ async function removeStrays(env: Env, shards: Shard[], strays: Letter[]) {
   )
   const excused = new Set(possible.flat().map(heldKeyOf))
   const others = strays.filter((letter) => !excused.has(keyOf(letter)))
-  const still = await readRows<Letter>(env.DB, SAME_LETTERS, [JSON.stringify(others)])
-  if (still.length > 0) await withdraw(env, still)
+  const still = await readSameLetters(env.DB, others)
+  if (still.length > 0) await withdrawLetters(env.DB, still)
   return { removed: still.length, unclear: excused.size }
 }

@@ -1,4 +1,4 @@
-import { D1_TIMEOUT_MS } from '../../d1/writer'
+import { readSmallBodies } from '../../d1/events'
 import { deadLetterBatches, deadLetterMessage, MAX_MESSAGE_BYTES } from '../../shared/dead-letter'
 import { bodyLength, type EventBody, type EventState } from '../../shared/event'
 import { log } from '../../shared/log'
@@ -9,10 +9,6 @@ import type { ShardContext } from './told'
 const QUEUE_TIMEOUT_MS = 10_000
 /** Bodies of so many dead letters, 100 KB each at most, fit into memory with ease. */
 const DEAD_LETTERS_A_STEP = 50
-
-const SMALL_BODIES = `
-  SELECT event_id, payload, metadata FROM events
-  WHERE event_id IN (SELECT value FROM json_each(?1)) AND octet_length(payload) + coalesce(octet_length(metadata), 0) < ?2`
 
 /** Hands dead letters to the queue until it has taken them; the shard's own record stays the truth. */
 export class SendDeadLetters implements Task {
@@ -69,12 +65,8 @@ export class SendDeadLetters implements Task {
       else if (bodyLength(held) < MAX_MESSAGE_BYTES) bodies.set(state.event_id, held)
     }
     if (elsewhere.length === 0) return bodies
-    const query = env.DB.prepare(SMALL_BODIES).bind(JSON.stringify(elsewhere), MAX_MESSAGE_BYTES)
-    const { results } = await withTimeout(
-      query.all<EventBody & { event_id: string }>(),
-      D1_TIMEOUT_MS,
-    )
-    for (const { event_id, ...body } of results) bodies.set(event_id, body)
+    const stored = await readSmallBodies(env.DB, elsewhere, MAX_MESSAGE_BYTES)
+    for (const { event_id, ...body } of stored) bodies.set(event_id, body)
     return bodies
   }
 }

@@ -1,4 +1,5 @@
-import { isoTime, type StoredEvent } from '../../shared/event'
+import type { EventRow } from '../../d1/events'
+import { isoTime } from '../../shared/event'
 import type { HttpError } from '../../shared/problem'
 
 /** Responses. */
@@ -38,7 +39,7 @@ export function problemResponse(error: HttpError, correlationId: string): Respon
   return new Response(JSON.stringify(body), { status, headers })
 }
 
-export function eventResponse(event: StoredEvent): Response {
+export function eventResponse(event: EventRow): Response {
   return jsonText(`{"data":${eventToJson(event)},${members({ timestamp: now() })}}`)
 }
 
@@ -63,13 +64,9 @@ export function now(): string {
   return isoTime(Date.now())
 }
 
-/** One event as the API answers it, as JSON text: payload and metadata stand in it exactly as they were sent. */
-export function eventToJson(event: StoredEvent): string {
-  const { payload, metadata, ...fields } = event
-  const shown = {
-    ...fields,
-    created_at: isoTime(event.created_at),
-    updated_at: isoTime(event.updated_at),
-  }
-  return `${JSON.stringify(shown).slice(0, -1)},"payload":${payload},"metadata":${metadata ?? 'null'}}`
+/** One event as JSON text: payload and metadata stand in it exactly as they were sent. */
+export function eventToJson(event: EventRow): string {
+  const { event_id, status, retry_count, created_at, updated_at, payload, metadata } = event
+  const fields = members({ event_id, status, retry_count, created_at, updated_at })
+  return `{${fields},"payload":${payload},"metadata":${metadata ?? 'null'}}`
 }

@@ -1,0 +1,61 @@
+import type { EventBody, EventStatus, StoredEvent } from '../shared/event'
+import { readRows, runOnD1 } from './reader'
+
+/** What is read of the events that D1 has; `inbox.ts` has the listing. */
+
+/** A row of the events table; its times are ISO 8601. */
+export type EventRow = Omit<StoredEvent, 'created_at' | 'updated_at'> & {
+  created_at: string
+  updated_at: string
+}
+
+/** Undefined when D1 has no event with this id. @throws HttpError 503 when D1 does not answer */
+export async function readEvent(db: D1Database, id: string): Promise<EventRow | undefined> {
+  const [row] = await readRows<EventRow>(db, 'SELECT * FROM events WHERE event_id = ?', [id])
+  return row
+}
+
+const SMALL_BODIES = `
+  SELECT event_id, payload, metadata FROM events
+  WHERE event_id IN (SELECT value FROM json_each(?1))
+    AND octet_length(payload) + coalesce(octet_length(metadata), 0) < ?2`
+
+/** The bodies of those events that have fewer than `maxBytes`. @throws what D1 throws */
+export async function readSmallBodies(
+  db: D1Database,
+  ids: string[],
+  maxBytes: number,
+): Promise<(EventBody & { event_id: string })[]> {
+  return runOnD1(db, SMALL_BODIES, [JSON.stringify(ids), maxBytes])
+}
+
+// By the index, from where the page before ended: what was removed just now may still be there.
+const DELIVERED = `
+  SELECT event_id, created_at, updated_at FROM events
+  WHERE status = 'delivered' AND created_at < ?1 AND (created_at, event_id) > (?2, ?3)
+  ORDER BY created_at, event_id LIMIT ?4`
+
+type DeliveredRow = Pick<EventRow, 'event_id' | 'created_at' | 'updated_at'>
+
+/** The next delivered events in the order of their `created_at`. @throws HttpError 503 when D1 does not answer */
+export async function readDelivered(
+  db: D1Database,
+  createdBefore: string,
+  after: Pick<EventRow, 'event_id' | 'created_at'>,
+  most: number,
+): Promise<DeliveredRow[]> {
+  return readRows(db, DELIVERED, [createdBefore, after.created_at, after.event_id, most])
+}
+
+const COUNT_PERIODS = `
+  SELECT substr(created_at, 1, iif(created_at < ?1, 10, 13)) AS period, status, count(*) AS count
+  FROM events WHERE status IN ('pending', 'delivered', 'failed') AND created_at >= ?2 AND created_at < ?3 GROUP BY 1, 2`
+
+/** Counts events by period of their `created_at`: by hour from `hours` on, by day before. @throws HttpError 503 */
+export async function countPeriods(
+  db: D1Database,
+  hours: string,
+  { from, to }: { from: string; to: string },
+): Promise<{ period: string; status: EventStatus; count: number }[]> {
+  return readRows(db, COUNT_PERIODS, [hours, from, to])
+}

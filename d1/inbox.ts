@@ -1,0 +1,168 @@
+import { type EventStatus, STATUSES } from '../shared/event'
+import { LIMITS } from '../shared/limits'
+import type { EventRow } from './events'
+import { readRows } from './reader'
+
+/** What `GET /inbox` asks of D1, as SQL. Every value is bound; only names from these lists are spliced in. */
+
+export const SORTS = ['created_at', 'event_id', 'updated_at', 'retry_count'] as const
+export type Sort = (typeof SORTS)[number]
+export type Value = string | number
+/** A place in a sort order: the sorted-by value and the event id. */
+export type Position = [Value, string]
+
+/** A member of payload or metadata, by its JSON path, that is to have this value. */
+export interface MemberFilter {
+  column: 'payload' | 'metadata'
+  path: string
+  value: string
+}
+
+/** Which events are listed, in what order, and which part of them. */
+export interface Listing {
+  statuses: readonly EventStatus[]
+  /** ISO 8601; `from` is included, `to` is not. */
+  from: string | null
+  to: string | null
+  minRetries: number | null
+  maxRetries: number | null
+  members: MemberFilter[]
+  sort: Sort
+  descending: boolean
+  limit: number
+  offset: number
+  /** Goes on behind this place. */
+  after: Position | null
+}
+
+export interface Statement {
+  sql: string
+  bindings: Value[]
+}
+
+export interface InboxStatements {
+  /** Its rows, each with its `position` and how many were `found`: more than rows when a page follows. */
+  page: Statement
+  /** Where the scan stopped, when not all candidates could be looked at; null when an index answers everything. */
+  scanEnd: Statement | null
+  /** How the total comes about: from the counters of these statuses, from this statement, or not at all. */
+  total: { counters: readonly EventStatus[] } | { count: Statement } | null
+}
+
+/** The statements that a listing takes. */
+export function inboxStatements(listing: Listing): InboxStatements {
+  const { statuses, sort, descending, limit, offset, after } = listing
+  const bindings: Value[] = []
+  const bind = (value: Value) => `?${bindings.push(value)}`
+  const condition = (start: string, value: Value | null) =>
+    value === null ? [] : [`${start} ${bind(value)}`]
+  const within = [
+    ...condition('created_at >=', listing.from),
+    ...condition('created_at <', listing.to),
+  ]
+  const match = [
+    ...condition('retry_count >=', listing.minRetries),
+    ...condition('retry_count <=', listing.maxRetries),
+    ...listing.members.map(({ column, path, value }) => matches(column, bind(path), bind(value))),
+  ].join(' AND ')
+
+  const direction = descending ? 'DESC' : 'ASC'
+  const order = `ORDER BY ${sort === 'event_id' ? '' : `${sort} ${direction}, `}event_id ${direction}`
+  const beyond = after
+    ? [`(${sort}, event_id) ${descending ? '<' : '>'} (${bind(after[0])}, ${bind(after[1])})`]
+    : []
+  // One arm a status, merged in order: each reads its part of the index only as far as the page needs.
+  const arms =
+    statuses.length === STATUSES.length
+      ? ['']
+      : statuses.map((status) => `status = ${bind(status)}`)
+  const select = (columns: string, conditions: string[]) =>
+    arms
+      .map((arm) => `SELECT ${columns} FROM events${where([arm, ...conditions])}`)
+      .join(' UNION ALL ')
+  const sorted = (columns: string, conditions: string[], rest: string) =>
+    `${select(columns, conditions)} ${order} ${rest}`
+
+  const size = 'octet_length(payload) + coalesce(octet_length(metadata), 0) AS size'
+  const keys = [...new Set([sort, 'event_id'])].join(', ')
+  const limits = `LIMIT ${bind(limit + 1)} OFFSET ${bind(offset)}`
+  const unread = [...within, ...beyond]
+  const scan = `LIMIT ${LIMITS.PAGE_SCAN}`
+  const candidates = match
+    ? `SELECT ${keys}, size FROM (${sorted(`${keys}, ${size}, (${match}) AS matched`, unread, scan)})
+       WHERE matched ${limits}`
+    : sorted(`${keys}, ${size}`, unread, limits)
+  const page = `
+    WITH page AS MATERIALIZED (${candidates}),
+    running AS (
+      SELECT event_id, row_number() OVER sorted AS position, sum(size) OVER sorted AS bytes, count(*) OVER () AS found
+      FROM page WINDOW sorted AS (${order}))
+    SELECT events.*, position, found FROM running JOIN events USING (event_id)
+    WHERE position = 1 OR (position <= ${bind(limit)} AND bytes <= ${LIMITS.PAGE_BYTES})`
+  const scanEnd = sorted(keys, unread, `LIMIT 1 OFFSET ${LIMITS.PAGE_SCAN - 1}`)
+
+  return {
+    page: { sql: page, bindings },
+    scanEnd: match ? used(scanEnd, bindings) : null,
+    total: total(),
+  }
+
+  function total(): InboxStatements['total'] {
+    if (within.length === 0 && !match) return { counters: statuses }
+    if (!match) {
+      const counts = select('count(*) AS n', within)
+      return { count: used(`SELECT sum(n) AS total FROM (${counts})`, bindings) }
+    }
+    const most = LIMITS.PAGE_SCAN
+    const looked = sorted(`${keys}, (${match}) AS matched`, within, `LIMIT ${most + 1}`)
+    const count = `
+      SELECT CASE WHEN count(*) <= ${most} THEN coalesce(sum(matched), 0) END AS total FROM (${looked})`
+    return { count: used(count, bindings) }
+  }
+}
+
+/** A JSON string equals its text; a number its text or its value; true, false and null their names. */
+function matches(column: string, path: string, value: string): string {
+  return `CASE json_type(${column}, ${path})
+    WHEN 'text' THEN ${column} ->> ${path} = ${value}
+    WHEN 'integer' THEN ${sameNumber(column, path, value)}
+    WHEN 'real' THEN ${sameNumber(column, path, value)}
+    ELSE coalesce(json_type(${column}, ${path}) = ${value} AND ${value} IN ('true', 'false', 'null'), 0) END`
+}
+
+function sameNumber(column: string, path: string, value: string): string {
+  const isNumber = `json_valid(${value}) AND json_type(${value}) IN ('integer', 'real')`
+  const isEqual = `CAST(${value} AS REAL) = CAST(${column} ->> ${path} AS REAL)`
+  return `${column} -> ${path} = ${value} OR (CASE WHEN ${isNumber} THEN ${isEqual} ELSE 0 END)`
+}
+
+function where(conditions: string[]): string {
+  const given = conditions.filter(Boolean)
+  return given.length > 0 ? ` WHERE ${given.join(' AND ')}` : ''
+}
+
+/** The statement with just the bindings it uses, numbered anew: D1 refuses more than a statement names. */
+function used(sql: string, all: Value[]): Statement {
+  const numbers = [...new Set([...sql.matchAll(/\?(\d+)/g)].map(([, number]) => Number(number)))]
+  return {
+    sql: sql.replace(/\?(\d+)/g, (_, number: string) => `?${numbers.indexOf(Number(number)) + 1}`),
+    bindings: numbers.map((number) => all[number - 1] ?? ''),
+  }
+}
+
+export type PageRow = EventRow & { position: number; found: number }
+
+/** The rows of a page, in order. @throws HttpError 503 when D1 does not answer */
+export async function readPage(db: D1Database, { sql, bindings }: Statement): Promise<PageRow[]> {
+  const rows = await readRows<PageRow>(db, sql, bindings)
+  return rows.toSorted((a, b) => a.position - b.position)
+}
+
+/** The only row of a statement, if any. @throws HttpError 503 when D1 does not answer */
+export async function readOne<Row>(
+  db: D1Database,
+  { sql, bindings }: Statement,
+): Promise<Row | undefined> {
+  const [row] = await readRows<Row>(db, sql, bindings)
+  return row
+}
