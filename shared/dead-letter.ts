@@ -1,4 +1,5 @@
 import { type EventBody, type EventState, isEventId, isoTime } from './event'
+import { jsonOf, JsonText } from './json'
 import { LIMITS } from './limits'
 import { log } from './log'
 
@@ -53,11 +54,16 @@ export function deadLetterMessage(
     correlation_id,
     failed_at: isoTime(letter.failed_at),
   }
-  const start = JSON.stringify(fields).slice(0, -1)
-  const whole = body && `${start},"payload":${body.payload},"metadata":${body.metadata ?? 'null'}}`
+  const whole =
+    body &&
+    jsonOf({
+      ...fields,
+      payload: new JsonText(body.payload),
+      metadata: new JsonText(body.metadata ?? 'null'),
+    })
   return whole && byteLength(whole) <= MAX_MESSAGE_BYTES
     ? whole
-    : `${start},"payload_omitted":true}`
+    : jsonOf({ ...fields, payload_omitted: true })
 }
 
 const ISO_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/

@@ -22,6 +22,15 @@ export class HttpError extends Error {
   }
 }
 
+/** 400 that names what is wrong. @param what an event, a body, a query or a path */
+export function invalid(code: string, what: string, errors: Complaint[]): HttpError {
+  const named = errors.slice(0, 5).map((error) => {
+    const where = 'pointer' in error ? error.pointer.slice(2) || `the ${what}` : error.parameter
+    return `${where} ${error.detail}`
+  })
+  return new HttpError(400, code, `The ${what} is not valid: ${named.join('. ')}.`, { errors })
+}
+
 /** 503 for what may well work in a moment. */
 export function unavailable(detail: string, members: Record<string, unknown> = {}): HttpError {
   return new HttpError(503, 'UNAVAILABLE', detail, { headers: { 'Retry-After': '2' }, members })

@@ -1,7 +1,7 @@
 import { CloudEvent, emitterFor, type Message, Mode } from 'cloudevents'
 import { Webhook } from 'standardwebhooks'
 import { describe, expect } from 'vitest'
-import { elementSources } from '../worker/ingest/json-text'
+import { elementSources } from '../worker/http/json-text'
 import { inParallel, SHARDS, test as base } from './world'
 
 // Built at run time, so that no secret stands in the source: what a sender and the inbox share.

@@ -67,9 +67,13 @@ describe('openapi.json', () => {
 
   test('has every code of a problem, under its status, and no other', () => {
     const files = globSync(['worker.ts', '{objects,worker,d1,shared}/**/*.ts'])
-    const thrown = files.flatMap((file) => [
-      ...readFileSync(file, 'utf8').matchAll(/new HttpError\(\s*(\d+),\s*'(\w+)'/g),
-    ])
+    const thrown = files.flatMap((file) => {
+      const source = readFileSync(file, 'utf8')
+      return [
+        ...source.matchAll(/new HttpError\(\s*(\d+),\s*'(\w+)'/g),
+        ...[...source.matchAll(/invalid\('(\w+)'/g)].map(([all, code]) => [all, '400', code]),
+      ]
+    })
     const documented = Object.values(openapi.components.responses ?? {}).flatMap((response) => {
       const [, status, codes] =
         /"status":\{"const":(\d+)\},"code":\{"type":"string","enum":\[([^\]]*)\]/.exec(

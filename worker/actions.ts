@@ -10,7 +10,7 @@ import { json, now } from './http/answers'
 import { eventIdOf, readText, requireJson } from './http/body'
 import type { InboxRequest } from './http/middleware'
 import { isPassing, shardSilent } from './http/silence'
-import { digestOf, idempotencyKey } from './ingest/ingest'
+import { digestOf, idempotencyKey } from './ingest/identity'
 import { findInShards, type Shard } from './shards'
 /** POST /inbox/:id/ack and /retry: 200 with the new status, 404 unknown, 409 when the present status does not allow it. */
 export function postMove(verb: 'ack' | 'retry') {

@@ -1,7 +1,8 @@
 import { cutReason } from '../shared/dead-letter'
 import { EVENT_ID_RULE, isEventId } from '../shared/event'
 import { LIMITS } from '../shared/limits'
-import { type Complaint, HttpError } from '../shared/problem'
+import { type Complaint, type HttpError, invalid } from '../shared/problem'
+import { isObject, parseJson } from './http/json'
 import { didYouMean } from './http/suggestion'
 
 /** Bodies of the requests that change events. No I/O. */
@@ -19,7 +20,9 @@ export function parseNack(text: string): string | null {
   const { error } = text.trim() === '' ? { error: undefined } : parseObject(text, ['error'])
   if (error == null) return null
   if (typeof error !== 'string')
-    throw invalid([{ pointer: '#/error', detail: 'must be a string that says what went wrong' }])
+    throw invalidBody([
+      { pointer: '#/error', detail: 'must be a string that says what went wrong' },
+    ])
   return cutReason(error)
 }
 
@@ -27,14 +30,14 @@ export function parseNack(text: string): string | null {
 export function parseRedrive(text: string): Redrive {
   const body = parseObject(text, ['event_ids', 'reason', 'all'])
   if (Object.keys(body).length !== 1) {
-    throw invalid([
+    throw invalidBody([
       { pointer: '#', detail: 'must have exactly one of "event_ids", "reason" and "all"' },
     ])
   }
   if ('event_ids' in body) return { event_ids: eventIds(body) }
   if (body.all === true) return { reason: null }
   if (typeof body.reason === 'string') return { reason: cutReason(body.reason) }
-  throw invalid([
+  throw invalidBody([
     'all' in body
       ? { pointer: '#/all', detail: 'must be true' }
       : { pointer: '#/reason', detail: 'must be a string' },
@@ -42,7 +45,7 @@ export function parseRedrive(text: string): Redrive {
 }
 
 function eventIds({ event_ids }: Record<string, unknown>): string[] {
-  const complaint = (detail: string) => invalid([{ pointer: '#/event_ids', detail }])
+  const complaint = (detail: string) => invalidBody([{ pointer: '#/event_ids', detail }])
   if (!Array.isArray(event_ids)) throw complaint('must be an array of event ids')
   if (event_ids.length === 0) throw complaint('must name at least one event')
   if (event_ids.length > LIMITS.COMMAND_IDS)
@@ -50,34 +53,19 @@ function eventIds({ event_ids }: Record<string, unknown>): string[] {
   const wrong = event_ids.flatMap((id, index) =>
     isEventId(id) ? [] : [{ pointer: `#/event_ids/${index}`, detail: EVENT_ID_RULE }],
   )
-  if (wrong.length > 0) throw invalid(wrong)
+  if (wrong.length > 0) throw invalidBody(wrong.slice(0, LIMITS.COMPLAINTS))
   return event_ids
 }
 
 function parseObject(text: string, known: string[]): Record<string, unknown> {
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch {
-    throw new HttpError(400, 'INVALID_JSON', 'The body is not valid JSON.')
-  }
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw invalid([{ pointer: '#', detail: 'must be a JSON object' }])
+  const value = parseJson(text, `{"${known[0]}": …}`)
+  if (!isObject(value)) throw invalidBody([{ pointer: '#', detail: 'must be a JSON object' }])
   const unknown = Object.keys(value).find((name) => !known.includes(name))
-  if (unknown !== undefined) {
-    const detail = didYouMean(unknown, known) ?? `known are ${known.join(', ')}`
-    throw invalid([{ pointer: '#', detail: `has an unknown member; ${detail}` }])
-  }
-  return { ...value }
+  if (unknown === undefined) return value
+  const detail = didYouMean(unknown, known) ?? `known are ${known.join(', ')}`
+  throw invalidBody([{ pointer: '#', detail: `has an unknown member; ${detail}` }])
 }
 
-function invalid(errors: Complaint[]): HttpError {
-  const [first] = errors
-  const where = first && 'pointer' in first ? first.pointer.slice(2) || 'the body' : 'the body'
-  return new HttpError(
-    400,
-    'INVALID_BODY',
-    `The body is not valid: ${where} ${first?.detail ?? ''}.`,
-    { errors },
-  )
+function invalidBody(errors: Complaint[]): HttpError {
+  return invalid('INVALID_BODY', 'body', errors)
 }

@@ -8,7 +8,8 @@ import { json, now } from './http/answers'
 import type { InboxRequest } from './http/middleware'
 import { eventUnanswered, isPassing } from './http/silence'
 import type { Draft } from './ingest/event'
-import { digestOf, readEvents } from './ingest/ingest'
+import { digestOf } from './ingest/identity'
+import { readEvents } from './ingest/ingest'
 import { askOwners, findMisconfiguration } from './shards'
 
 /** From a draft to the event its shard accepts, and from the shard's outcome to the answer. */

@@ -1,9 +1,10 @@
 import { type EventRow, readEvent } from '../d1/events'
 import { type PageRow, readOne, readPage } from '../d1/inbox'
 import { isoTime } from '../shared/event'
+import { jsonOf, JsonText } from '../shared/json'
 import type { Flushed, Untold } from '../shared/outcomes'
 import { eventNotFound, namedEvent } from './actions'
-import { eventResponse, eventToJson, jsonText, members, now } from './http/answers'
+import { eventResponse, eventToJson, jsonText, now } from './http/answers'
 import type { InboxRequest } from './http/middleware'
 import { type InboxQuery, parseInboxQuery } from './inbox-query'
 import { totals } from './metrics'
@@ -18,12 +19,11 @@ export async function getInbox(request: InboxRequest, env: Env): Promise<Respons
     readPage(env.DB, query.page),
     totalOf(env, query, flushed),
   ])
-  const data = rows.map(eventToJson).join(',')
+  const data = new JsonText(`[${rows.map(eventToJson).join(',')}]`)
   const { limit, offset } = query
   const next_cursor = await nextCursor(env, query, rows)
-  return jsonText(
-    `{"data":[${data}],${members({ total, limit, offset, next_cursor, ...untoldIn(flushed), timestamp: now() })}}`,
-  )
+  const told = { ...untoldIn(flushed), timestamp: now() }
+  return jsonText(jsonOf({ data, total, limit, offset, next_cursor, ...told }))
 }
 
 /** GET /inbox/:id: the event as its shard knows it at this moment, 404 when there is none. */

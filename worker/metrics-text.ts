@@ -1,4 +1,5 @@
 import { BUCKETS, type ShardMetrics, summarise } from '../shared/metrics'
+import { parseMediaType } from './http/media-type'
 
 /** The Prometheus exposition formats: text 0.0.4, and OpenMetrics 1.0, which names a counter without its `_total` and ends with EOF. */
 
@@ -21,11 +22,10 @@ const MEDIA_TYPES: Record<string, MetricsFormat> = {
 /** What an Accept header likes best (RFC 9110 §12.5.1); of equals the first; JSON when it names nothing we have. */
 export function preferredFormat(accept: string | null): MetricsFormat {
   const offers = (accept ?? '*/*').split(',').map((part) => {
-    const [type = '', ...parameters] = part.split(';').map((each) => each.trim().toLowerCase())
-    const quality = parameters.find((each) => each.startsWith('q='))
+    const { type, parameters } = parseMediaType(part)
     return {
       format: Object.hasOwn(MEDIA_TYPES, type) ? MEDIA_TYPES[type] : undefined,
-      quality: quality ? Number(quality.slice(2)) : 1,
+      quality: Number(parameters.get('q') ?? 1),
     }
   })
   const known = offers.filter((offer) => offer.format && offer.quality > 0)

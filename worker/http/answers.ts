@@ -1,5 +1,6 @@
 import type { EventRow } from '../../d1/events'
 import { isoTime } from '../../shared/event'
+import { jsonOf, JsonText } from '../../shared/json'
 import type { HttpError } from '../../shared/problem'
 
 /** Responses. */
@@ -40,12 +41,7 @@ export function problemResponse(error: HttpError, correlationId: string): Respon
 }
 
 export function eventResponse(event: EventRow): Response {
-  return jsonText(`{"data":${eventToJson(event)},${members({ timestamp: now() })}}`)
-}
-
-/** The members of `object` as JSON text, to stand beside members that are JSON text already. */
-export function members(object: Record<string, unknown>): string {
-  return JSON.stringify(object).slice(1, -1)
+  return jsonText(jsonOf({ data: new JsonText(eventToJson(event)), timestamp: now() }))
 }
 
 export function json(body: unknown, status = 200, headers: Record<string, string> = {}): Response {
@@ -67,6 +63,6 @@ export function now(): string {
 /** One event as JSON text: payload and metadata stand in it exactly as they were sent. */
 export function eventToJson(event: EventRow): string {
   const { event_id, status, retry_count, created_at, updated_at, payload, metadata } = event
-  const fields = members({ event_id, status, retry_count, created_at, updated_at })
-  return `{${fields},"payload":${payload},"metadata":${metadata ?? 'null'}}`
+  const bodies = { payload: new JsonText(payload), metadata: new JsonText(metadata ?? 'null') }
+  return jsonOf({ event_id, status, retry_count, created_at, updated_at, ...bodies })
 }

@@ -1,18 +1,9 @@
-import { holdBytes } from './body-budget'
 import { EVENT_ID_RULE, isEventId } from '../../shared/event'
-import { HttpError } from '../../shared/problem'
+import { HttpError, invalid } from '../../shared/problem'
+import { holdBytes } from './body-budget'
+import { isJson, mediaTypeOf } from './media-type'
 
 /** What a handler reads from a request, and what it refuses in it. */
-
-/** The media type in lower case, without its parameters; empty when there is none. */
-export function mediaTypeOf({ headers }: Pick<Request, 'headers'>): string {
-  return headers.get('Content-Type')?.split(';')[0]?.trim().toLowerCase() ?? ''
-}
-
-/** Whether a media type is JSON (RFC 6839 §3.1). */
-export function isJson(mediaType: string): boolean {
-  return mediaType === 'application/json' || mediaType.endsWith('+json')
-}
 
 /** @throws HttpError 415 unless the body is JSON */
 export function requireJson(request: Pick<Request, 'headers'>): void {
@@ -157,7 +148,5 @@ export function eventIdOf(request: { params: Record<string, string> }): string {
     // Not percent-encoded correctly: no event id either.
   }
   if (isEventId(id)) return id
-  throw new HttpError(400, 'INVALID_PARAMETER', `The event id ${EVENT_ID_RULE}.`, {
-    errors: [{ parameter: 'id', detail: EVENT_ID_RULE }],
-  })
+  throw invalid('INVALID_PARAMETER', 'path', [{ parameter: 'id', detail: EVENT_ID_RULE }])
 }

@@ -1,5 +1,5 @@
 import { LIMITS } from '../../shared/limits'
-import { type Complaint, HttpError } from '../../shared/problem'
+import { type Complaint, HttpError, invalid } from '../../shared/problem'
 import { didYouMean } from './suggestion'
 
 /** Reads a query string; every complaint is collected, and `done` throws them together. `prefixes` begin further known names. */
@@ -53,16 +53,7 @@ export function readParameters(
     complain,
     /** @throws HttpError 400 that names every wrong parameter */
     done(): void {
-      if (complaints.length === 0) return
-      const named = complaints.map((each) =>
-        'parameter' in each ? `${each.parameter} ${each.detail}` : each.detail,
-      )
-      throw new HttpError(
-        400,
-        'INVALID_PARAMETER',
-        `The query is not valid: ${named.join('. ')}.`,
-        { errors: complaints },
-      )
+      if (complaints.length > 0) throw invalid('INVALID_PARAMETER', 'query', complaints)
     },
   }
 }

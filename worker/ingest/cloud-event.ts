@@ -1,8 +1,11 @@
+import { jsonOf, JsonText } from '../../shared/json'
 import { LIMITS } from '../../shared/limits'
 import { type Complaint, HttpError } from '../../shared/problem'
-import { isJson, mediaTypeOf, withoutMark } from '../http/body'
+import { withoutMark } from '../http/body'
+import { parseJson, typeName } from '../http/json'
+import { isJson, parseMediaType } from '../http/media-type'
 import { isTimestamp } from '../http/time'
-import { type Draft, invalidEvent, parseJson, parseMembers, payloadOf, typeName } from './event'
+import { type Draft, invalidEvent, parseMembers, payloadOf } from './event'
 
 /**
  * CloudEvents 1.0 in the three modes of its HTTP binding: `data` becomes the payload, the attributes become the metadata, and
@@ -36,16 +39,14 @@ export function parseCloudEvent(text: string): Draft {
     data !== undefined
       ? payloadOf(parsed.data, data)
       : base64 !== undefined
-        ? `{"data_base64":${base64}}`
+        ? jsonOf({ data_base64: new JsonText(base64) })
         : '{}'
-  const metadata = attributes
-    .map(([name]) => `${JSON.stringify(name)}:${sources.get(name)}`)
-    .join(',')
+  const metadata = attributes.map(([name]) => [name, new JsonText(sources.get(name) ?? 'null')])
   return {
     event_id: null,
     identity: ['cloudevents', String(parsed.source), String(parsed.id)],
     payload,
-    metadata: `{${metadata}}`,
+    metadata: jsonOf(Object.fromEntries(metadata)),
   }
 }
 
@@ -82,14 +83,15 @@ export function parseBinaryCloudEvent(headers: Headers, body: Uint8Array): Draft
 /** Its media type says what the data is: JSON, text in its charset, or bytes. What the bytes look like says nothing. */
 function binaryPayload(headers: Headers, body: Uint8Array): string {
   if (body.byteLength === 0) return '{}'
-  const mediaType = mediaTypeOf({ headers }) || 'application/json'
+  const contentType = parseMediaType(headers.get('Content-Type'))
+  const mediaType = contentType.type || 'application/json'
   if (isJson(mediaType)) {
     const text = withoutMark(decode(body, 'utf-8'))
     return payloadOf(parseJson(text), text.trim())
   }
   if (!isText(mediaType)) return JSON.stringify({ data_base64: base64Of(body) })
-  const charset = /;\s*charset="?([^\s;"]+)/i.exec(headers.get('Content-Type') ?? '')?.[1]
-  return JSON.stringify({ data: decode(body, charset ?? 'utf-8') })
+  const charset = contentType.parameters.get('charset') || 'utf-8'
+  return JSON.stringify({ data: decode(body, charset) })
 }
 
 const TEXT_TYPES = [

@@ -1,8 +1,10 @@
 import { EVENT_ID_RULE, isEventId } from '../../shared/event'
 import { LIMITS } from '../../shared/limits'
-import { type Complaint, HttpError } from '../../shared/problem'
+import { jsonOf, JsonText } from '../../shared/json'
+import { type Complaint, type HttpError, invalid } from '../../shared/problem'
+import { isObject, parseJson, typeName } from '../http/json'
+import { memberSources } from '../http/json-text'
 import { didYouMean } from '../http/suggestion'
-import { memberSources, nestingDepth } from './json-text'
 /** Reads one event, in the inbox's own format. No I/O. */
 
 /** An event as a request brings it: `payload` and `metadata` are JSON source text, never parsed and written out again. */
@@ -78,53 +80,13 @@ export function parseMembers(text: string): {
   return { parsed, sources: memberSources(text) }
 }
 
-/** @throws HttpError 400 for malformed JSON, and for what is nested too deep, before it is parsed */
-export function parseJson(text: string): unknown {
-  const depth = nestingDepth(text)
-  if (depth > LIMITS.NESTING) {
-    throw new HttpError(
-      400,
-      'NESTING_TOO_DEEP',
-      `The JSON is nested ${depth} levels deep. At most ${LIMITS.NESTING} are allowed.`,
-    )
-  }
-  try {
-    return JSON.parse(text)
-  } catch (error) {
-    const reason = error instanceof Error ? ` (${error.message})` : ''
-    throw new HttpError(
-      400,
-      'INVALID_JSON',
-      `The body is not valid JSON${reason}. Send an object such as {"payload": {"order": 1}}.`,
-    )
-  }
-}
-
 /** A body that is any JSON, as a payload: an object as it is, anything else as `{"data": …}`. */
 export function payloadOf(parsed: unknown, source: string): string {
-  return isObject(parsed) ? source : `{"data":${source}}`
+  return isObject(parsed) ? source : jsonOf({ data: new JsonText(source) })
 }
 
 export function invalidEvent(errors: Complaint[]): HttpError {
-  const named = errors
-    .slice(0, 5)
-    .map((error) =>
-      'pointer' in error
-        ? `${error.pointer.slice(2) || 'the event'} ${error.detail}`
-        : error.detail,
-    )
-  return new HttpError(400, 'INVALID_EVENT', `The event is not valid: ${named.join('. ')}.`, {
-    errors,
-  })
-}
-
-export function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-export function typeName(value: unknown): string {
-  if (value === null) return 'null'
-  return Array.isArray(value) ? 'an array' : `a ${typeof value}`
+  return invalid('INVALID_EVENT', 'event', errors)
 }
 
 function pointerToken(name: string): string {

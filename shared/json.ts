@@ -1,0 +1,21 @@
+/** Text that is JSON already, and stands in other JSON as it is. */
+export class JsonText {
+  readonly text: string
+
+  constructor(text: string) {
+    this.text = text
+  }
+}
+
+/**
+ * An object as JSON text; members that are undefined are left out.
+ * @example jsonOf({ event_id: 'a', payload: new JsonText('{"n": 1.0}') }) // {"event_id":"a","payload":{"n": 1.0}}
+ */
+export function jsonOf(members: Record<string, unknown>): string {
+  const shown = Object.entries(members).flatMap(([name, value]) => {
+    if (value === undefined) return []
+    const text = value instanceof JsonText ? value.text : JSON.stringify(value)
+    return [`${JSON.stringify(name)}:${text}`]
+  })
+  return `{${shown.join(',')}}`
+}

@@ -1,0 +1,26 @@
+/** A media type as headers have it (RFC 9110 §8.3.1). */
+export interface MediaType {
+  /** In lower case, without parameters; empty when there is none. */
+  type: string
+  /** Their values, by names in lower case. */
+  parameters: Map<string, string>
+}
+
+export function parseMediaType(text: string | null): MediaType {
+  const [type = '', ...rest] = (text ?? '').split(';')
+  const parameters = rest.map((each): [string, string] => {
+    const [name = '', value = ''] = each.split('=')
+    return [name.trim().toLowerCase(), value.trim().replace(/^"(.*)"$/, '$1')]
+  })
+  return { type: type.trim().toLowerCase(), parameters: new Map(parameters) }
+}
+
+/** The media type of a request's body, without its parameters. */
+export function mediaTypeOf({ headers }: Pick<Request, 'headers'>): string {
+  return parseMediaType(headers.get('Content-Type')).type
+}
+
+/** Whether a media type is JSON (RFC 6839 §3.1). */
+export function isJson(mediaType: string): boolean {
+  return mediaType === 'application/json' || mediaType.endsWith('+json')
+}
