@@ -1,8 +1,7 @@
 import { DurableObject } from 'cloudflare:workers'
 import type { RecordedLetter } from '../shared/dead-letter'
-import { bodyLength, type NewEvent } from '../shared/event'
+import type { NewEvent } from '../shared/event'
 import { maxRetries } from '../shared/lifecycle'
-import { LIMITS } from '../shared/limits'
 import { log, LOGGED_IDS } from '../shared/log'
 import type { ShardMetrics } from '../shared/metrics'
 import type {
@@ -22,10 +21,11 @@ import type {
 import type { ShardCounts } from '../shared/owners'
 import { backoffMs, MAX_DELAY_MS } from '../shared/retry'
 import type { Instant } from '../shared/verification'
-import { acceptEvents, repeatOf } from './accept-events'
+import { repeatOf } from './accept-events'
+import { Acceptor } from './acceptor'
 import { AlarmLoop } from './alarm/loop'
-import { askFormerCounts, askFormerOwners, type FormerOutcomes } from './former-owners'
-import { type Group, GroupCommit } from './group-commit'
+import { KnownCounts } from './former-owners'
+import { GroupCommit } from './group-commit'
 import { type Move, moveEvents, removeEvents } from './move-events'
 import { Pace } from './pace'
 import {
@@ -38,23 +38,10 @@ import {
 import { ShardStore } from './store/shard-store'
 
 const FLUSH_TIMEOUT_MS = 2_000
-/** Their ids go into one bound string, which may have 2 MB. */
-const MAX_GROUP_EVENTS = 4_000
 const RESEND_AFTER_MS = 24 * 60 * 60 * 1_000
 const REDRIVE_A_STEP = 1_000
 /** An alarm so late will not come any more. */
 const OVERDUE_MS = 60_000
-
-/** Events of several calls that are accepted together. */
-interface Batch {
-  group: Group
-  events: NewEvent[]
-  counts: ShardCounts | undefined
-  former?: Promise<FormerOutcomes>
-  known?: FormerOutcomes
-  /** Null when the shard takes none for this SHARD_COUNT any more. */
-  outcomes?: AcceptOutcome[] | null
-}
 
 /** One shard's events: accepts each once, counts them exactly, and tells D1 about every change. */
 export class EventShard extends DurableObject<Env> {
@@ -66,47 +53,32 @@ export class EventShard extends DurableObject<Env> {
     this.#pace,
   )
   #commits = new GroupCommit((change, calls) => this.#commit(change, calls), this.#pace)
-  #batch: Batch | undefined
-  /** UTF-16 units of the events that wait for a commit. */
-  #charsUnderWay = 0
   /** When the alarm for the journal is due, 0 while it runs; null for none, as far as this object knows since it started. */
   #armedFor: number | null = null
-  /** The largest SHARD_COUNT this shard was told of. */
-  #shardCount = this.#store.shardCounts.all()[0] ?? 0
+  #counts = new KnownCounts(this.env, this.#store.shardCounts)
+  #acceptor = new Acceptor(
+    { env: this.env, name: this.ctx.id.name, store: this.#store },
+    this.#commits,
+    this.#counts,
+  )
 
-  /** @returns one outcome an event, in order; durable when this resolves. @param counts absent from workers of the version before */
+  /**
+   * Accepts events, each once.
+   * @param counts absent from workers of the version before
+   * @returns one outcome an event, in order; durable when this resolves
+   */
   async accept(events: NewEvent[], counts?: ShardCounts): Promise<AcceptOutcome[]> {
-    const chars = events.reduce((sum, event) => sum + bodyLength(event), 0)
-    const isBusy = this.#charsUnderWay + chars > LIMITS.SHARD_CHARS_UNDER_WAY
-    // One that is too large even so is better taken alone than never.
-    if (isBusy && this.#charsUnderWay > 0)
-      return events.map(() => ({ outcome: 'unanswered', busy: true }))
-    const batch = this.#batchFor(counts)
-    const first = batch.events.length
-    batch.events.push(...events)
-    this.#charsUnderWay += chars
-    const hasFormerOwners = counts !== undefined && counts.length > 1
-    try {
-      const outcomes = await this.#commits.ride(
-        () => this.#acceptBatch(batch),
-        hasFormerOwners ? () => this.#askFormerOwners(batch, counts) : undefined,
-      )
-      if (!outcomes) throw new Error('SHARD_COUNT was raised')
-      if (first === 0) this.#logAccepted(batch.events, outcomes)
-      return outcomes.slice(first, first + events.length)
-    } finally {
-      this.#charsUnderWay -= chars
-    }
+    return this.#acceptor.accept(events, counts)
   }
 
   /** Keeps the largest SHARD_COUNT; for the first shard, which is told of all. @returns every one, largest first */
   async raiseShardCount(count: number): Promise<number[]> {
-    return this.#raiseTo(count)
+    return this.#counts.raiseTo(count)
   }
 
   /** Every SHARD_COUNT this shard was told of, largest first. */
   async shardCounts(): Promise<number[]> {
-    return this.#store.shardCounts.all()
+    return this.#counts.all()
   }
 
   /**
@@ -114,7 +86,7 @@ export class EventShard extends DurableObject<Env> {
    * them, and accepts nothing for a smaller count from now on.
    */
   async handOver(events: Identity[], count: number): Promise<HandOver> {
-    this.#raise(count)
+    this.#counts.raise(count)
     const states = this.#store.events.states(events.map(({ event_id }) => event_id))
     const outcomes = events.map((event) => {
       const first = states.get(event.event_id)
@@ -260,48 +232,8 @@ export class EventShard extends DurableObject<Env> {
     return this.#commits.ride(() => moveEvents(this.#store, move, maxRetries(this.env)))
   }
 
-  /** The batch that events may still be added to, of the group that is being put together. */
-  #batchFor(counts: ShardCounts | undefined): Batch {
-    const batch = this.#batch
-    const isSame = batch?.group === this.#commits.open() && batch.counts?.[0] === counts?.[0]
-    if (batch && isSame && batch.events.length < MAX_GROUP_EVENTS) return batch
-    if (batch?.group === this.#commits.open()) this.#commits.close()
-    return (this.#batch = { group: this.#commits.open(), events: [], counts })
-  }
-
-  async #askFormerOwners(batch: Batch, counts: ShardCounts): Promise<void> {
-    batch.former ??= askFormerOwners(this.env, batch.events, counts).then(({ outcomes, clock }) => {
-      this.#store.clock.advanceClockPast(clock)
-      return outcomes
-    })
-    batch.known = await batch.former
-  }
-
-  /** Accepts a batch, once for all of its calls. */
-  #acceptBatch(batch: Batch): AcceptOutcome[] | null {
-    const { events, counts, known } = batch
-    // Checked as late as this: the shard that owns these ids now may have asked for them meanwhile.
-    const isPast = counts && counts[0] < this.#shardCount
-    if (batch.outcomes === undefined)
-      batch.outcomes = isPast ? null : acceptEvents(this.#store, events, known)
-    return batch.outcomes
-  }
-
-  async #raiseTo(count: number): Promise<number[]> {
-    // One that is new itself may be the first shard of an older inbox.
-    const former = this.#shardCount === 0 ? await askFormerCounts(this.env, count) : []
-    for (const each of [...former.toSorted((a, b) => a - b), count]) this.#raise(each)
-    return this.#store.shardCounts.all()
-  }
-
   async #raised(count: number | undefined): Promise<WithShardCounts<object>> {
-    return count === undefined ? {} : { shard_counts: await this.#raiseTo(count) }
-  }
-
-  #raise(count: number): void {
-    if (count <= this.#shardCount) return
-    this.#store.shardCounts.add(count)
-    this.#shardCount = count
+    return count === undefined ? {} : { shard_counts: await this.#counts.raiseTo(count) }
   }
 
   /** One transaction. Arms the alarm together with the first row of the journal: while there are rows, one is due or running. */
@@ -315,19 +247,6 @@ export class EventShard extends DurableObject<Env> {
       void this.ctx.storage.setAlarm(this.#armedFor)
     }
     return result
-  }
-
-  /** One line a batch: a line a request would cost more than all the rest of accepting it. */
-  #logAccepted(batch: NewEvent[], outcomes: AcceptOutcome[]): void {
-    const accepted = batch.filter((_, index) => outcomes[index]?.outcome === 'accepted')
-    if (accepted.length === 0) return
-    const events = accepted.map(({ event_id, correlation_id, caller }) => ({
-      correlation_id,
-      caller,
-      event_id,
-    }))
-    const what = events.length === 1 ? events[0] : { events }
-    log('info', 'accepted', { shard: this.ctx.id.name, ...what })
   }
 }
 

@@ -3,13 +3,17 @@ import type { NewEvent } from '../shared/event'
 import { log } from '../shared/log'
 import { ANSWER_TIMEOUT_MS, ownersOf, type ShardCounts, shardName } from '../shared/owners'
 import { withTimeout } from '../shared/retry'
+import type { ShardStore } from './store/shard-store'
 
 /** What a shard asks of others after SHARD_COUNT was raised. An inbox that never raised it makes none of these calls. */
 
-/** What former owners say of events, null for what is new to them; events that nobody had to be asked about are not in it. */
+/** What former owners say of events: null for one that is new to them. Those of ids without any are left out. */
 export type FormerOutcomes = Map<NewEvent, AcceptOutcome | null>
 
-/** Takes these ids over from the shards that owned them under smaller counts. Ids that the service made are new everywhere. @returns also a clock later than all that was done with them */
+/**
+ * Takes ids over from the shards that owned them under smaller counts. Ids that the service made are new everywhere.
+ * @returns what those shards know of the events, and a clock later than all that was done with them
+ */
 export async function askFormerOwners(
   env: Env,
   events: NewEvent[],
@@ -41,11 +45,49 @@ export async function askFormerOwners(
   return { outcomes, clock: Math.max(...clocks) }
 }
 
+/** Every SHARD_COUNT that a shard was told of. They only rise. */
+export class KnownCounts {
+  readonly #env: Env
+  readonly #kept: ShardStore['shardCounts']
+  #largest: number
+
+  constructor(env: Env, kept: ShardStore['shardCounts']) {
+    this.#env = env
+    this.#kept = kept
+    this.#largest = kept.all()[0] ?? 0
+  }
+
+  /** 0 while it was told of none. */
+  get largest(): number {
+    return this.#largest
+  }
+
+  /** Largest first. */
+  all(): number[] {
+    return this.#kept.all()
+  }
+
+  /** Keeps a count that is larger than any before. */
+  raise(count: number): void {
+    if (count <= this.#largest) return
+    this.#kept.add(count)
+    this.#largest = count
+  }
+
+  /** The same in the first shard, which is told of every count. @returns all of them, largest first */
+  async raiseTo(count: number): Promise<number[]> {
+    // One that is new itself may be the first shard of an older inbox.
+    const former = this.#largest === 0 ? await askFormerCounts(this.#env, count) : []
+    for (const each of [...former.toSorted((a, b) => a - b), count]) this.raise(each)
+    return this.all()
+  }
+}
+
 /** Before the first shard kept the counts, there were so many shards. */
 const SHARDS_BEFORE_COUNTS = 8
 
 /** What the other shards know of earlier counts: asked once in the life of an inbox, by its first shard. */
-export async function askFormerCounts(env: Env, count: number): Promise<number[]> {
+async function askFormerCounts(env: Env, count: number): Promise<number[]> {
   const others = Array.from({ length: Math.min(count, SHARDS_BEFORE_COUNTS) - 1 }, (_, index) =>
     env.SHARD.getByName(shardName(index + 1)),
   )

@@ -1,5 +1,5 @@
 import type { EventState } from '../shared/event'
-import { transition, type Verb } from '../shared/lifecycle'
+import { applyTransition, type Verb } from '../shared/lifecycle'
 import type { MoveOutcome, NackKey } from '../shared/outcomes'
 import { addMove, type CountChanges } from './store/counters'
 import type { ShardStore } from './store/shard-store'
@@ -30,7 +30,7 @@ export function moveEvents(
       return state.nack_body === key.nack_body
         ? { outcome: 'moved', event: state, replayed: true }
         : { outcome: 'mismatch', status: state.status }
-    const next = transition(verb, state, at, maxRetries)
+    const next = applyTransition(verb, state, at, maxRetries)
     if (!next) return { outcome: 'refused', status: state.status }
     const event = { ...next, ...key }
     states.set(id, event)

@@ -22,7 +22,7 @@ export function allowedFrom(verb: Verb): string[] {
  * The event's state after `verb`, or null when its present status does not allow it.
  * The nack that brings the nacks since the last retry to `nacksAllowed` fails the event.
  */
-export function transition(
+export function applyTransition(
   verb: Verb,
   state: EventState,
   at: number,

@@ -68,10 +68,10 @@ describe('openapi.json', () => {
   test('has every code of a problem, under its status, and no other', () => {
     const files = globSync(['worker.ts', '{objects,worker,d1,shared}/**/*.ts'])
     const thrown = files.flatMap((file) => {
-      const source = readFileSync(file, 'utf8')
+      const code = readFileSync(file, 'utf8')
       return [
-        ...source.matchAll(/new HttpError\(\s*(\d+),\s*'(\w+)'/g),
-        ...[...source.matchAll(/invalid\('(\w+)'/g)].map(([all, code]) => [all, '400', code]),
+        ...code.matchAll(/new HttpError\(\s*(\d+),\s*'(\w+)'/g),
+        ...[...code.matchAll(/invalid\('(\w+)'/g)].map(([all, name]) => [all, '400', name]),
       ]
     })
     const documented = Object.values(openapi.components.responses ?? {}).flatMap((response) => {

@@ -3,7 +3,8 @@ import { bodiesOf, fold, type JournalRow, withAttempts } from '../journal'
 import type { Pace } from '../pace'
 import type { D1Link } from './d1-link'
 import type { Task } from './task'
-import { finishTold, type ShardContext } from './told'
+import type { ShardContext } from '../shard-context'
+import { finishTold } from './told'
 
 /** Tells D1 of the oldest rows of the journal, and removes them once it knows. */
 export class DrainJournal implements Task {

@@ -6,7 +6,7 @@ import { DrainJournal } from './drain-journal'
 import { RetryParked } from './retry-parked'
 import { SendDeadLetters } from './send-dead-letters'
 import type { Task } from './task'
-import type { ShardContext } from './told'
+import type { ShardContext } from '../shard-context'
 
 /** An alarm handler may run for 15 minutes; a busy one hands over to the next well before. */
 const MAX_ALARM_MS = 60_000

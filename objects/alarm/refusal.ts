@@ -1,7 +1,7 @@
 import { type DeadLetter } from '../../shared/dead-letter'
 import { type D1Change } from '../../d1/change'
 import { type EventState } from '../../shared/event'
-import { transition } from '../../shared/lifecycle'
+import { applyTransition } from '../../shared/lifecycle'
 import { refusalReason } from './refusal-reason'
 import { addMove, type CountChanges } from '../store/counters'
 import type { Parked } from '../store/parked'
@@ -58,7 +58,7 @@ export function effectOf(
     ...state,
     retry_count: state.retry_count + Number(alone && attempts <= maxRetries),
   }
-  const failed = counted && body && isLast ? transition('refuse', counted, at, 0) : null
+  const failed = counted && body && isLast ? applyTransition('refuse', counted, at, 0) : null
   // One that its consumer has failed is given up too, and stays so until it is redriven.
   const wasGivenUp = Boolean(before?.body && before.retry_at === null)
   const isGivenUp =

@@ -2,7 +2,8 @@ import { presentChange } from '../journal'
 import { MAX_DELAY_MS, waitUntil } from '../../shared/retry'
 import type { D1Link } from './d1-link'
 import type { Task } from './task'
-import { finishTold, type ShardContext } from './told'
+import type { ShardContext } from '../shard-context'
+import { finishTold } from './told'
 
 const MAX_PARKED_A_STEP = 100
 

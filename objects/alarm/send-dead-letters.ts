@@ -4,7 +4,7 @@ import { bodyLength, type EventBody, type EventState } from '../../shared/event'
 import { log } from '../../shared/log'
 import { backoffMs, MAX_DELAY_MS, waitUntil, withTimeout } from '../../shared/retry'
 import type { Task } from './task'
-import type { ShardContext } from './told'
+import type { ShardContext } from '../shard-context'
 
 const QUEUE_TIMEOUT_MS = 10_000
 /** Bodies of so many dead letters, 100 KB each at most, fit into memory with ease. */

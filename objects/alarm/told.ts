@@ -2,15 +2,8 @@ import { type D1Change } from '../../d1/change'
 import { maxRetries } from '../../shared/lifecycle'
 import { log } from '../../shared/log'
 import { backoffMs } from '../../shared/retry'
-import type { ShardStore } from '../store/shard-store'
+import type { ShardContext } from '../shard-context'
 import { effectOf, type Refusal } from './refusal'
-
-/** What a task needs to know of its shard. */
-export interface ShardContext {
-  env: Env
-  name: string | undefined
-  store: ShardStore
-}
 
 /**
  * Ends a step that D1 was told of, in one transaction: parks what it refused and counts what it stored.
