@@ -2,9 +2,9 @@ import { type D1Change, MAX_STEP_CHARS, MAX_STEP_EVENTS } from '../d1/change'
 import {
   bodyLength,
   type EventBody,
-  type EventState,
   type NewEvent,
   type StoredEvent,
+  type ToldState,
 } from '../shared/event'
 
 /**
@@ -49,7 +49,7 @@ export interface Deletion {
  * The state as everybody is shown it. A failed attempt to store a whole journal row is counted once, in the row, and
  * becomes part of each event's own count when the row goes.
  */
-export function withAttempts(state: EventState, attempts: number): EventState {
+export function withAttempts<State extends ToldState>(state: State, attempts: number): State {
   return { ...state, retry_count: state.retry_count + attempts }
 }
 
@@ -136,7 +136,7 @@ export function deletionChange({ op, event_id, seq }: Deletion): D1Change {
  */
 export function fold(
   rows: JournalRow[],
-  states: Map<string, EventState>,
+  states: Map<string, ToldState>,
   storedAt: number,
 ): D1Change[] {
   const changes = new Map<string, D1Change>()
@@ -177,7 +177,7 @@ export interface Unfinished {
 /** What D1 is to be told of an event that it refused before, in its present state. */
 export function presentChange(
   { event_id, body, deletes, clears }: Unfinished,
-  state: EventState | undefined,
+  state: ToldState | undefined,
   storedAt: number,
 ): D1Change {
   const insert = state && body ? insertOf(state, body, storedAt, 0) : null
@@ -195,7 +195,7 @@ function unchanged(event_id: string): D1Change {
 }
 
 function insertOf(
-  state: EventState,
+  state: ToldState,
   body: EventBody,
   storedAt: number,
   attempts: number,

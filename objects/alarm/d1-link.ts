@@ -1,6 +1,6 @@
 import { type D1Change, MAX_STEP_EVENTS } from '../../d1/change'
 import { type Fence, isRejection, writeToD1 } from '../../d1/writer'
-import { type EventState, isoTime } from '../../shared/event'
+import { type ToldState, isoTime } from '../../shared/event'
 import { log } from '../../shared/log'
 import { backoffMs, fewer, MAX_DELAY_MS, more, waitUntil } from '../../shared/retry'
 import { deletionChange } from '../journal'
@@ -57,7 +57,7 @@ export class D1Link {
    * not, it is left alone, longer and longer.
    * @returns what it refused; null when the attempt failed, for the caller to count
    */
-  async tell(changes: D1Change[], states: Map<string, EventState>): Promise<Refusal[] | null> {
+  async tell(changes: D1Change[], states: Map<string, ToldState>): Promise<Refusal[] | null> {
     const startedAt = Date.now()
     const refused: Refusal[] = []
     const budget = { writes: MAX_WRITES_A_STEP }
@@ -95,7 +95,7 @@ export class D1Link {
     return refused
   }
 
-  #logRecovery(done: Record<string, unknown>, states: Map<string, EventState>): void {
+  #logRecovery(done: Record<string, unknown>, states: Map<string, ToldState>): void {
     const { unstored: events, stale: changes } = this.#store.journal.waiting()
     log('info', 'D1 takes writes again', {
       ...done,
@@ -158,7 +158,7 @@ export class D1Link {
 }
 
 /** Of the requests that these events came in with, as many as a log line names. */
-function correlationIds(states: Map<string, EventState>): string[] {
+function correlationIds(states: Map<string, ToldState>): string[] {
   const ids = new Set([...states.values()].map(({ correlation_id }) => correlation_id))
   return [...ids].slice(0, MAX_LOGGED_IDS)
 }

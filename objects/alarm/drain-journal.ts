@@ -31,7 +31,7 @@ export class DrainJournal implements Task {
     const ids = rows.flatMap((row) => row.entries.map((entry) => entry.event_id))
     this.#pace.drained(ids.length, MAX_STEP_EVENTS, store.journal.end() > end)
     const storedAt = store.clock.nextTimestamp()
-    const states = store.events.states(ids)
+    const states = store.events.toldStates(ids)
     const changes = fold(rows, states, storedAt)
     const refused = await this.#link.tell(changes, states)
     if (!refused) return store.journal.attemptFailed(end)
