@@ -104,7 +104,7 @@ function hmacScheme(given: Given): Scheme {
     throw new Error(`signed may have {${PLACEHOLDERS.join('}, {')}}, and not {${unknown}}`)
   if (!filled.includes('body'))
     throw new Error('signed has no {body}, so that anybody could alter it')
-  const id = place(given, 'id')
+  const id = filled.includes('id') ? place(given, 'id') : []
   const places = place(given, 'timestamp')
   if (filled.includes('id') && id.length === 0)
     throw new Error('signed has {id}, so id has to say where')

@@ -169,3 +169,8 @@ export function deliveryOf(
 export function altered(delivery: Delivery, change: Partial<Delivery>): Delivery {
   return { ...delivery, headers: new Headers(delivery.headers), ...change }
 }
+
+/** What signs the deliveries of a case. */
+export function signingOf({ secrets }: Case): string {
+  return signingWith(secrets[0])
+}

@@ -38,8 +38,9 @@ function pointed({ value, source }: Content, pointer: string): string | null {
     .map((token) => token.replaceAll('~1', '/').replaceAll('~0', '~'))
   let found = value
   for (const name of path) {
-    // Never a member of a prototype, such as `length` or `constructor`.
+    // Never what the text does not have, such as a `constructor` or the `length` of an array.
     if (typeof found !== 'object' || found === null || !Object.hasOwn(found, name)) return null
+    if (Array.isArray(found) && !/^\d+$/.test(name)) return null
     found = (found as Record<string, unknown>)[name]
   }
   if (typeof found === 'string') return found
