@@ -185,7 +185,7 @@ function typeName(given: unknown): SourceTypeName {
 }
 
 /** The row of the type, as the source's members alter it. @throws Error for members that are unknown or wrong */
-function rowOf(type: SourceTypeName, given: Given): SourceType {
+export function rowOf(type: SourceTypeName, given: Given): SourceType {
   const generic: Record<string, GenericType> = GENERIC
   const known: Record<string, SourceType> = SENDERS
   const isTimed = known[type]?.schemes.some(hasTimestamp) ?? false

@@ -194,7 +194,7 @@ describe('the metadata', () => {
     const long = 'é'.repeat(5_000)
     const { source, delivery, verdict } = await accepted('stripe', JSON.stringify({ id: long }))
     expect(JSON.parse(metadataOf(source, delivery, verdict)).id).toBe(long.slice(0, 1_000))
-    expect(verdict.identity).toEqual(['here', long])
+    expect(verdict.identity).toEqual(['here', 'in', 'id', long])
   })
 })
 
@@ -213,7 +213,7 @@ describe('which event it is', () => {
       '{"id":7}',
     ]
     const identities = await Promise.all(bodies.map((body) => identityOf('stripe', body)))
-    expect(identities.map((each) => each?.[1])).toEqual([
+    expect(identities.map((each) => each?.[3])).toEqual([
       '12345678901234567890',
       '12345678901234567891',
       '1.5',
@@ -224,7 +224,7 @@ describe('which event it is', () => {
   test.each(['{"id":null}', '{"id":{"a":1}}', '{"id":""}', '{}', '[]', '"id"', 'no json'])(
     'is told by the body where the sender gives no id: %s',
     async (body) => {
-      expect(await identityOf('stripe', body)).toEqual(['here', 'body', expect.any(String)])
+      expect(await identityOf('stripe', body)).toEqual(['here', 'in', 'body', expect.any(String)])
     },
   )
 
@@ -241,7 +241,7 @@ describe('which event it is', () => {
     expect(verdict).toMatchObject({ accepted: true, id: null, type: null, identity: null })
     const digest: Case = { ...plain, members: { header: 'X-Mac', id: 'body' } }
     expect(await verify(sourceOf(digest), deliveryOf(digest), NOW)).toMatchObject({
-      identity: ['here', 'body', expect.any(String)],
+      identity: ['here', 'in', 'body', expect.any(String)],
     })
   })
 

@@ -28,8 +28,8 @@ describe('accepts', () => {
     const verdict = await verify(sourceOf(given), deliveryOf(given), NOW)
     expect(verdict).toMatchObject({ accepted: true, id: given.id, type: given.eventType })
     if (!verdict.accepted) return
-    const digest = ['here', 'body', expect.stringMatching(/^[A-Za-z0-9+/]{43}=$/)]
-    expect(verdict.identity).toEqual(given.id === null ? digest : ['here', given.id])
+    const digest = ['here', 'in', 'body', expect.stringMatching(/^[A-Za-z0-9+/]{43}=$/)]
+    expect(verdict.identity).toEqual(given.id === null ? digest : ['here', 'in', 'id', given.id])
     expect(verdict.content.value ?? null).toEqual(
       given.contentType
         ? Object.fromEntries(new URLSearchParams(given.body))

@@ -13,12 +13,11 @@ export async function identityOf(
   looked: Looked,
 ): Promise<{ id: string | null; identity: string[] | null }> {
   const id = valueAt(places, looked)
-  if (id !== null) return { id, identity: [source.name, id] }
+  // Four parts, as no other kind of identity has: a source may be called as one of them.
+  const of = (what: string, value: string) => [source.name, 'in', what, value]
+  if (id !== null) return { id, identity: of('id', id) }
   if (!places.includes('body')) return { id, identity: null }
-  return {
-    id,
-    identity: [source.name, 'body', await digest(looked.delivery.body, source.row.counter)],
-  }
+  return { id, identity: of('body', await digest(looked.delivery.body, source.row.counter)) }
 }
 
 const decoder = new TextDecoder()

@@ -17,26 +17,30 @@ export interface Filling {
  */
 export async function messagesOf(
   template: string,
-  { id, timestamp, url }: Filling,
+  filling: Filling,
   delivery: Delivery,
   content: () => Content,
-): Promise<Uint8Array[] | null> {
+): Promise<Iterable<Uint8Array> | null> {
   const fields = template.includes('{fields}') ? await signedFields(delivery, content) : ''
   if (fields === null) return null
-  const urls = template.includes('{url}') ? urlsOf(delivery.url, url) : ['']
+  const urls = template.includes('{url}') ? urlsOf(delivery.url, filling.url) : ['']
+  return messages(template, filling, delivery, fields, urls)
+}
+
+/** One at a time: each may hold a copy of the body. */
+function* messages(
+  template: string,
+  { id, timestamp }: Filling,
+  { method, body }: Delivery,
+  fields: string,
+  urls: readonly string[],
+): Generator<Uint8Array> {
   const parts = template.split(/\{(\w+)\}/)
-  return urls.map((each) => {
-    const values: Record<string, string | Uint8Array> = {
-      id,
-      timestamp,
-      url: each,
-      method: delivery.method,
-      body: delivery.body,
-      fields,
-    }
+  for (const url of urls) {
+    const values: Record<string, string | Uint8Array> = { id, timestamp, url, method, body, fields }
     // Split by its placeholders, a template has their names at the odd places.
-    return concat(parts.map((part, at) => (at % 2 === 0 ? part : (values[part] ?? ''))))
-  })
+    yield concat(parts.map((part, at) => (at % 2 === 0 ? part : (values[part] ?? ''))))
+  }
 }
 
 function concat(parts: readonly (string | Uint8Array)[]): Uint8Array {

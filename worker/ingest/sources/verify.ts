@@ -123,11 +123,11 @@ async function proveSignature(
   const messages = await messagesOf(scheme.signed, filling, delivery, content)
   if (!messages) return 'unsigned_body'
   let reason: Reason = 'unusable_secret'
-  for (const secret of secrets) {
-    const key = await keyOf(secret, scheme.algorithm)
-    if (!key) continue
-    reason = 'wrong_signature'
-    for (const message of messages) {
+  for (const message of messages) {
+    for (const secret of secrets) {
+      const key = await keyOf(secret, scheme.algorithm)
+      if (!key) continue
+      reason = 'wrong_signature'
       if (!(await isSigned(key, scheme.algorithm, signatures, message))) continue
       // Where the time stands in the body, that is read only once it is known whose it is.
       const time = isTimeSigned ? timestamp : timestampIn(scheme.timestamp, looked)
