@@ -193,7 +193,8 @@ export function rowOf(type: SourceTypeName, given: Given): SourceType {
   for (const member of Object.keys(given)) {
     if (options.includes(member)) continue
     const advice = didYouMean(member, options) ?? `it can have ${options.join(', ')}`
-    throw new Error(`has a member that its type does not have; ${advice}`)
+    const quoted = JSON.stringify(member.slice(0, 64).toWellFormed())
+    throw new Error(`has a member that its type does not have, ${quoted}; ${advice}`)
   }
   const row = generic[type]?.row(given) ?? known[type]
   if (!row) throw new Error('has a type that is not known')

@@ -110,6 +110,10 @@ function hmacScheme(given: Given): Scheme {
     throw new Error('signed has {id}, so id has to say where')
   if (filled.includes('timestamp') && places.length === 0)
     throw new Error('signed has {timestamp}, so timestamp has to say where')
+  if (!filled.includes('timestamp') && places.some((each) => !each.startsWith('/')))
+    throw new Error(
+      'timestamp is a header that signed does not have, so that anybody could alter it',
+    )
   if (given.tolerance !== undefined && places.length === 0)
     throw new Error('tolerance is for a timestamp, and there is none')
   const separator = text(given, 'separator', '')

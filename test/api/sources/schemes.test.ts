@@ -17,6 +17,7 @@ function source(entry: Record<string, unknown>, ...secrets: string[]): Source {
 }
 
 const BODY = '{"a":1}'
+const SENDGRID_HEADER = 'X-Twilio-Email-Event-Webhook-Signature'
 
 function posted(headers: Record<string, string>, more: Partial<Delivery> = {}): Delivery {
   return {
@@ -174,10 +175,20 @@ test('a key that is beside its curve proves nothing', async () => {
   bytes.fill(1, 27)
   const sendgrid = source({ type: 'sendgrid' }, bytes.toString('base64'))
   const headers = {
-    'X-Twilio-Email-Event-Webhook-Signature': 'MAYCAQECAQE=',
+    [SENDGRID_HEADER]: 'MAYCAQECAQE=',
     'X-Twilio-Email-Event-Webhook-Timestamp': seconds(NOW),
   }
   expect(await verdictOf(sendgrid, posted(headers))).toBe('unusable_secret')
+})
+
+test.each([
+  ['github', 'text', 'X-Hub-Signature-256', `sha256=${'0'.repeat(62)}`],
+  ['shopify', 'text', 'X-Shopify-Hmac-Sha256', 'MA=='],
+  ['discord', '07'.repeat(32), 'X-Signature-Ed25519', '00'.repeat(63)],
+  ['sendgrid', (p256() as { configured: string }).configured, SENDGRID_HEADER, 'MAMCAQE='],
+])('a signature of %s of a wrong length is malformed', async (type, secret, header, signature) => {
+  const delivery = posted({ [header]: signature, 'X-Signature-Timestamp': seconds(NOW) })
+  expect(await verdictOf(source({ type }, secret), delivery)).toBe('malformed_signature')
 })
 
 describe('user and password', () => {

@@ -20,13 +20,13 @@ const FORM = 'application/x-www-form-urlencoded'
 
 /**
  * Reads a body: a JSON object is the payload byte for byte, other JSON and text are `{"data": …}`, a form is an
- * object of its fields, and all else is `{"data_base64": "…"}`.
+ * object of its fields, and all else, `multipart` too, is `{"data_base64": "…"}`.
  * JSON is told by its look, as senders label it with any type; a number or a word alone is JSON only where no type says
  * otherwise.
  */
 export function readContent(body: Uint8Array, headers: Headers): Content {
   const mediaType = mediaTypeOf({ headers })
-  const text = mediaType.startsWith('multipart/') ? null : decode(body, headers)
+  const text = decode(body, headers)
   if (text === null) return plain(JSON.stringify({ data_base64: base64Of(body) }))
   const json = withoutMark(text).trim()
   if (/^[[{]/.test(json) || mediaType === '' || isJson(mediaType)) {
