@@ -3,7 +3,7 @@ import { EVENT_ID_RULE, isEventId } from '../shared/event'
 import { LIMITS } from '../shared/limits'
 import { type Complaint, type HttpError, invalid } from '../shared/problem'
 import { isObject, parseJson } from './http/json'
-import { didYouMean } from './http/suggestion'
+import { didYouMean } from '../shared/suggestion'
 
 /** Bodies of the requests that change events. No I/O. */
 

@@ -3,11 +3,15 @@ export interface MediaType {
   /** In lower case, without parameters; empty when there is none. */
   type: string
   /** Their values, by names in lower case. */
-  parameters: Map<string, string>
+  parameters: ReadonlyMap<string, string>
 }
 
+const NO_PARAMETERS: MediaType['parameters'] = new Map()
+
 export function parseMediaType(text: string | null): MediaType {
-  const [type = '', ...rest] = (text ?? '').split(';')
+  if (!text?.includes(';'))
+    return { type: text?.trim().toLowerCase() ?? '', parameters: NO_PARAMETERS }
+  const [type = '', ...rest] = text.split(';')
   const parameters = rest.map((each): [string, string] => {
     const [name = '', value = ''] = each.split('=')
     return [name.trim().toLowerCase(), value.trim().replace(/^"(.*)"$/, '$1')]

@@ -1,6 +1,6 @@
 import { LIMITS } from '../../shared/limits'
 import { type Complaint, HttpError, invalid } from '../../shared/problem'
-import { didYouMean } from './suggestion'
+import { didYouMean } from '../../shared/suggestion'
 
 /** Reads a query string; every complaint is collected, and `done` throws them together. `prefixes` begin further known names. */
 export function readParameters(

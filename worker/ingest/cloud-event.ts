@@ -1,3 +1,4 @@
+import { base64Of } from '../../shared/encoding'
 import { jsonOf, JsonText } from '../../shared/json'
 import { LIMITS } from '../../shared/limits'
 import { type Complaint, HttpError } from '../../shared/problem'
@@ -174,13 +175,6 @@ function decodeHeader(value: string): string | null {
 
 function isBase64(value: unknown): boolean {
   return typeof value === 'string' && value.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(value)
-}
-
-function base64Of(bytes: Uint8Array): string {
-  let text = ''
-  for (let at = 0; at < bytes.length; at += 8_192)
-    text += String.fromCharCode(...bytes.subarray(at, at + 8_192))
-  return btoa(text)
 }
 
 /** Whether a request carries an event in binary mode. */

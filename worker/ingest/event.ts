@@ -4,7 +4,7 @@ import { jsonOf, JsonText } from '../../shared/json'
 import { type Complaint, type HttpError, invalid } from '../../shared/problem'
 import { isObject, parseJson, typeName } from '../http/json'
 import { memberSources } from '../http/json-text'
-import { didYouMean } from '../http/suggestion'
+import { didYouMean } from '../../shared/suggestion'
 /** Reads one event, in the inbox's own format. No I/O. */
 
 /** An event as a request brings it: `payload` and `metadata` are JSON source text, never parsed and written out again. */

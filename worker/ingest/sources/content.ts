@@ -1,6 +1,8 @@
 import { base64Of } from '../../../shared/encoding'
-import { isJson, mediaTypeOf, withoutMark } from '../../http/body'
-import { isObject, parseJson, payloadOf } from '../event'
+import { withoutMark } from '../../http/body'
+import { isObject, parseJson } from '../../http/json'
+import { isJson, mediaTypeOf, parseMediaType } from '../../http/media-type'
+import { payloadOf } from '../event'
 import { formPayload, parseForm } from './form'
 
 /** From the body of a delivery to the payload of an event. Nothing that was proven is refused for its form. No I/O. */
@@ -81,7 +83,7 @@ function isText(mediaType: string): boolean {
 
 /** The body as text, in the charset that is named or else in UTF-8; null when it is in neither. */
 function decode(body: Uint8Array, headers: Headers): string | null {
-  const charset = /;\s*charset="?([^\s;"]+)/i.exec(headers.get('Content-Type') ?? '')?.[1]
+  const charset = parseMediaType(headers.get('Content-Type')).parameters.get('charset')
   return (charset ? decodeAs(charset, body) : null) ?? decodeAs('utf-8', body)
 }
 

@@ -1,3 +1,4 @@
+import { jsonOf, JsonText } from '../../../shared/json'
 import type { Scheme } from '../../../shared/source-types'
 import type { Source } from '../../../shared/sources'
 import type { Delivery } from './delivery'
@@ -16,13 +17,13 @@ const CREDENTIALS = /authorization|cookie|signature|hmac|token|secret|^cf-|^x-fo
  * Headers that prove the delivery, or say who passed it on, are left out, and those that would not fit.
  */
 export function metadataOf(source: Source, { headers }: Delivery, { id, type }: Accepted): string {
-  const members = JSON.stringify({
+  return jsonOf({
     source: source.name,
     type: cut(type),
     id: cut(id),
     content_type: cut(headers.get('Content-Type')),
+    headers: new JsonText(headersJson(headers, credentialsOf(source))),
   })
-  return `${members.slice(0, -1)},"headers":${headersJson(headers, credentialsOf(source))}}`
 }
 
 function cut(name: string | null): string | null {

@@ -1,5 +1,5 @@
 import type { Place } from '../../../shared/source-types'
-import { elementSources, memberSources } from '../json-text'
+import { elementSources, memberSources } from '../../http/json-text'
 import type { Content } from './content'
 import { type Delivery, firstHeader } from './delivery'
 
