@@ -4,9 +4,9 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     alias: {
-      'cloudflare:workers': new URL('test/cloudflare-workers.ts', import.meta.url).pathname,
+      'cloudflare:workers': new URL('test/support/cloudflare-workers.ts', import.meta.url).pathname,
     },
-    setupFiles: ['test/seed.ts'],
+    setupFiles: ['test/support/seed.ts'],
     testTimeout: 60_000,
     hookTimeout: 60_000,
     maxWorkers: 2,

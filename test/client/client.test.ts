@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import openapiTypes, { astToString } from 'openapi-typescript'
 import { describe, expect } from 'vitest'
-import { test } from '../world'
+import { test } from '../support/world'
 import * as uses from './uses'
 
 describe('a client made of openapi.json', () => {

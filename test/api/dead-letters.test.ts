@@ -1,0 +1,355 @@
+import fc from 'fast-check'
+import { describe, expect } from 'vitest'
+import { deadLetterBatches, deadLetterMessage } from '../../shared/dead-letter'
+import { inParallel, test as base, type Verification } from '../support/world'
+
+// One shard, so that all events of a test are in one batch.
+const test = base.override('vars', { SHARD_COUNT: '1' })
+
+const refuse = (id: string) =>
+  `CREATE TRIGGER IF NOT EXISTS refuse_${id} BEFORE INSERT ON events WHEN NEW.event_id = '${id}' BEGIN SELECT RAISE(ABORT, '${id} is not welcome'); END`
+
+describe('an event that D1 refuses', () => {
+  test('in the middle of 500 is isolated in one drain, tried MAX_RETRIES times, failed, and dead-lettered; the others are stored', async ({
+    inbox,
+  }) => {
+    await inbox.db.exec(refuse('poison'))
+    const ids = Array.from({ length: 500 }, (_, n) => (n === 250 ? 'poison' : `n-${n}`))
+    await inbox.withoutD1(() =>
+      inParallel(ids.length, 50, async (n) => void (await inbox.postId(ids[n] ?? ''))),
+    )
+    await expect.poll(async () => (await inbox.rows()).length, { interval: 5 }).toBe(499)
+    // The others are there while it still has its retries before it.
+    expect(await inbox.event('poison')).toMatchObject({
+      status: 'pending',
+      payload: { event_id: 'poison' },
+    })
+    expect(await inbox.metrics()).toMatchObject({ pending: 500, failed: 0, queue_depth: 1 })
+    expect(await inbox.shardRows(0, 'SELECT event_id, attempts FROM parked')).toEqual([
+      { event_id: 'poison', attempts: 1 },
+    ])
+    const first = (await inbox.event('poison')).retry_count
+
+    await expect.poll(async () => (await inbox.event('poison')).status).toBe('failed')
+    expect(await inbox.metrics()).toMatchObject({
+      total: 500,
+      pending: 499,
+      failed: 1,
+      queue_depth: 0,
+      dlq_count: 1,
+    })
+    expect((await inbox.event('poison')).retry_count).toBe(first + 2)
+    await expect.poll(inbox.deadLetters).toMatchObject([
+      {
+        event_id: 'poison',
+        shard: 'shard-0',
+        reason: 'The database refused the event: it breaks a rule of the database.',
+        retry_count: first + 2,
+      },
+    ])
+    const listed = await inbox.get('/inbox?limit=1')
+    expect(listed.body).toMatchObject({ total: 500, unstored: 1 })
+    await inbox.expectVerified()
+  })
+
+  test('is stored once D1 takes it and it is redriven, and leaves the dead letters', async ({
+    inbox,
+  }) => {
+    await inbox.db.exec('DROP TRIGGER refuse_poison')
+    const before = await inbox.event('poison')
+    expect((await inbox.retry('poison')).body.data).toMatchObject({
+      status: 'pending',
+      retry_count: before.retry_count + 1,
+    })
+    await inbox.drained()
+    expect(await inbox.rows("event_id = 'poison'")).toMatchObject([
+      { status: 'pending', payload: '{"event_id":"poison"}' },
+    ])
+    await expect.poll(inbox.deadLetters).toEqual([])
+    expect(await inbox.metrics()).toMatchObject({
+      total: 500,
+      pending: 500,
+      failed: 0,
+      dlq_count: 0,
+    })
+    await inbox.expectVerified()
+  })
+
+  test('because another one has its id there does not overwrite that one', async ({ inbox }) => {
+    const other = [
+      'taken',
+      '{"other":true}',
+      null,
+      'pending',
+      '2020-01-01T00:00:00.000Z',
+      '2020-01-01T00:00:00.000Z',
+      0,
+    ]
+    await inbox.db
+      .prepare('INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?)')
+      .bind(...other)
+      .run()
+    await inbox.postId('taken')
+    await expect
+      .poll(async () => (await inbox.deadLetters()).map(({ reason }) => reason))
+      .toEqual(['The database refused the event: it holds another one under this event_id.'])
+    expect(await inbox.rows("event_id = 'taken'")).toMatchObject([{ payload: '{"other":true}' }])
+    expect((await inbox.event('taken')).payload).toEqual({ event_id: 'taken' })
+    expect((await inbox.call('DELETE', '/inbox/taken')).status).toBe(200)
+    await expect.poll(inbox.deadLetters).toEqual([])
+  })
+
+  test('of 800 KB goes through failure and redrive whole', async ({ inbox }) => {
+    const payload = { text: 'é"'.repeat(200_000) }
+    await inbox.db.exec(refuse('large'))
+    expect((await inbox.post({ event_id: 'large', payload, metadata: { a: 1 } })).status).toBe(202)
+    await expect.poll(async () => (await inbox.event('large')).status).toBe('failed')
+    await expect
+      .poll(async () => (await inbox.deadLetters()).map(({ event_id }) => event_id))
+      .toEqual(['large'])
+    await inbox.db.exec('DROP TRIGGER refuse_large')
+    await inbox.call('POST', '/dlq/retry', { event_ids: ['large'] })
+    await inbox.drained()
+    expect(await inbox.rows("event_id = 'large'")).toMatchObject([
+      { payload: JSON.stringify(payload), metadata: '{"a":1}', status: 'pending' },
+    ])
+    await inbox.expectVerified()
+  })
+
+  test('can be acknowledged meanwhile, and D1 is told as soon as it takes it', async ({
+    inbox,
+  }) => {
+    await inbox.db.exec(refuse('early'))
+    await inbox.postId('early')
+    await expect.poll(async () => (await inbox.event('early')).retry_count).toBeGreaterThan(0)
+    expect((await inbox.ack('early')).status).toBe(200)
+    await inbox.db.exec('DROP TRIGGER refuse_early')
+    await inbox.drained()
+    expect(await inbox.rows("event_id = 'early'")).toMatchObject([{ status: 'delivered' }])
+    await inbox.expectVerified()
+  })
+
+  test('to change is tried again until it takes the change, and blocks no other', async ({
+    inbox,
+  }) => {
+    await inbox.postId('stubborn')
+    await inbox.drained()
+    await inbox.db.exec(
+      "CREATE TRIGGER refuse_update BEFORE UPDATE ON events WHEN NEW.event_id = 'stubborn' BEGIN SELECT RAISE(ABORT, 'no'); END",
+    )
+    await inbox.ack('stubborn')
+    await inbox.postId('neighbour')
+    await inbox.drained()
+    expect(
+      await inbox.rows("event_id IN ('stubborn', 'neighbour') ORDER BY event_id"),
+    ).toMatchObject([{ event_id: 'neighbour' }, { status: 'pending' }])
+    const { body } = await inbox.get<Verification>('/metrics?verify=1')
+    const created = (await inbox.event('stubborn')).created_at
+    expect(body.data.behind).toContain(created.slice(0, 'yyyy-mm-ddThh'.length))
+    await inbox.db.exec('DROP TRIGGER refuse_update')
+    await expect
+      .poll(() => inbox.rows("event_id = 'stubborn'"))
+      .toMatchObject([{ status: 'delivered' }])
+    await inbox.expectVerified()
+  })
+})
+
+describe('a dead letter', () => {
+  const fail = async (
+    inbox: {
+      postId(id: string): Promise<string>
+      nack(id: string, error?: string): Promise<unknown>
+    },
+    id: string,
+    reason: string,
+  ) => {
+    await inbox.postId(id)
+    for (let n = 0; n < 3; n++) await inbox.nack(id, reason)
+  }
+
+  test('is one row, however often the queue brings it', async ({ inbox }) => {
+    await fail(inbox, 'repeated', 'card declined')
+    await expect
+      .poll(inbox.deadLetters)
+      .toMatchObject([{ event_id: 'repeated', reason: 'card declined', retry_count: 3 }])
+    const [letter] = await inbox.deadLetters()
+    await inbox.dlq.send(JSON.stringify(letter), { contentType: 'text' })
+    await inbox.dlq.send(
+      JSON.stringify({ ...letter, event_id: 'marker', failed_at: '2020-01-01T00:00:00.000Z' }),
+      { contentType: 'text' },
+    )
+    // The marker comes behind it, belongs to no failed event, and so vanishes again.
+    await expect.poll(async () => (await inbox.deadLetters()).length).toBe(1)
+    expect(await inbox.deadLetters()).toEqual([letter])
+  })
+
+  test('that comes late, after its event was redriven, does not stay', async ({
+    inbox,
+    server,
+  }) => {
+    const [letter] = await inbox.deadLetters()
+    await inbox.retry('repeated')
+    await expect.poll(inbox.deadLetters).toEqual([])
+    server.clearLogs()
+    await inbox.dlq.send(JSON.stringify(letter), { contentType: 'text' })
+    await expect
+      .poll(() =>
+        server
+          .getLogs()
+          .map((line) => line.message)
+          .join(),
+      )
+      .toContain('event failed')
+    expect(await inbox.deadLetters()).toEqual([])
+  })
+
+  test('is told in one structured line with its correlation id', async ({ inbox, server }) => {
+    server.clearLogs()
+    await inbox.post({ event_id: 'traced', payload: {} }, { 'X-Correlation-ID': 'trace-me' })
+    for (let n = 0; n < 3; n++) await inbox.nack('traced', 'no')
+    const lines = () =>
+      server
+        .getLogs()
+        .filter((line) => line.message.includes('"event failed"'))
+        .map((line) => JSON.parse(line.message))
+    await expect.poll(lines).toMatchObject([
+      {
+        level: 'error',
+        event_id: 'traced',
+        correlation_id: 'trace-me',
+        shard: 'shard-0',
+        reason: 'no',
+      },
+    ])
+    expect(
+      (await inbox.deadLetters()).find(({ event_id }) => event_id === 'traced')?.correlation_id,
+    ).toBe('trace-me')
+  })
+
+  test('waits in the queue while D1 cannot take it, and in the shard while its body cannot be read', async ({
+    inbox,
+  }) => {
+    await inbox.db.exec('ALTER TABLE dead_letters RENAME TO letters_away')
+    await fail(inbox, 'patient', 'no')
+    await inbox.drained()
+    await inbox.withoutD1(() => fail(inbox, 'patient-too', 'no'))
+    await expect
+      .poll(() =>
+        inbox.shardRows(
+          0,
+          "SELECT 1 FROM dead_letters WHERE event_id LIKE 'patient%' AND sent_at IS NOT NULL",
+        ),
+      )
+      .toHaveLength(2)
+    expect((await inbox.get('/dlq')).status).toBe(503)
+    await inbox.db.exec('ALTER TABLE letters_away RENAME TO dead_letters')
+    await expect
+      .poll(async () =>
+        (await inbox.deadLetters()).filter(({ event_id }) => event_id.startsWith('patient')),
+      )
+      .toHaveLength(2)
+    expect(await inbox.shardRows(0, 'SELECT 1 FROM dead_letters WHERE recorded = 0')).toEqual([])
+  })
+
+  test('can be redriven by id, by reason, or with all others, and its letter goes', async ({
+    inbox,
+  }) => {
+    for (const [id, reason] of [
+      ['r1', 'timeout'],
+      ['r2', 'timeout'],
+      ['r3', 'bad address'],
+      ['r4', 'bad address'],
+    ] as const)
+      await fail(inbox, id, reason)
+    await expect
+      .poll(async () => (await inbox.deadLetters()).length)
+      .toBe((await inbox.metrics()).failed)
+    const before = await inbox.metrics()
+    expect(before.dlq_count).toBe(before.failed)
+    const redrive = async (body: unknown) =>
+      (await inbox.call<{ redriven: number; skipped: number }>('POST', '/dlq/retry', body)).body
+        .data
+    expect(await redrive({ event_ids: ['r1', 'r1', 'unknown'] })).toEqual({
+      redriven: 1,
+      skipped: 2,
+    })
+    expect(await redrive({ reason: 'bad address' })).toEqual({ redriven: 2, skipped: 0 })
+    expect(await redrive({ reason: 'no such reason' })).toEqual({ redriven: 0, skipped: 0 })
+    expect((await inbox.metrics()).dlq_count).toBe(before.dlq_count - 3)
+    expect(await redrive({ all: true })).toEqual({ redriven: before.dlq_count - 3, skipped: 0 })
+    await expect.poll(inbox.deadLetters).toEqual([])
+    expect(await inbox.metrics()).toMatchObject({
+      dlq_count: 0,
+      failed: 0,
+      pending: before.pending + before.failed,
+    })
+    expect(await inbox.event('r3')).toMatchObject({ status: 'pending', retry_count: 4 })
+    await inbox.expectVerified()
+    for (const body of [{}, { all: false }, { all: true, reason: 'x' }, { reason: 1 }]) {
+      expect((await inbox.call('POST', '/dlq/retry', body)).status).toBe(400)
+    }
+  })
+})
+
+describe('the queue message', () => {
+  const state = {
+    event_id: 'a',
+    status: 'failed' as const,
+    retry_count: 3,
+    nacks: 0,
+    created_at: 1,
+    updated_at: 2,
+    correlation_id: 'c',
+  }
+  const letter = { event_id: 'a', reason: 'no "such" thing', failed_at: 0 }
+  const size = (text: string) => Buffer.byteLength(text)
+
+  test('carries the body as it was sent while it stays under 100 KB, and says so when it does not', () => {
+    const told = {
+      event_id: 'a',
+      shard: 'shard-1',
+      reason: letter.reason,
+      retry_count: 3,
+      correlation_id: 'c',
+      failed_at: '1970-01-01T00:00:00.000Z',
+    }
+    const small = deadLetterMessage('shard-1', state, letter, {
+      payload: '{"n":1.0}',
+      metadata: null,
+    })
+    expect(small).toContain('"payload":{"n":1.0},"metadata":null}')
+    expect(JSON.parse(small)).toEqual({ ...told, payload: { n: 1 }, metadata: null })
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 0, max: 120_000 }),
+        fc.constantFrom('a', 'é', '😀'),
+        (length, unit) => {
+          const payload = JSON.stringify({ text: unit.repeat(length) })
+          const message = deadLetterMessage('shard-1', state, letter, { payload, metadata: '{}' })
+          expect(size(message)).toBeLessThanOrEqual(100_000)
+          if (message.includes('payload_omitted')) expect(size(payload)).toBeGreaterThan(99_000)
+          else expect(JSON.parse(message).payload).toEqual(JSON.parse(payload))
+        },
+      ),
+    )
+    expect(JSON.parse(deadLetterMessage('shard-1', state, letter, null))).toEqual({
+      ...told,
+      payload_omitted: true,
+    })
+  })
+
+  test('travels in batches the queue takes', () => {
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: 1, max: 100_000 }), { maxLength: 300 }), (sizes) => {
+        const messages = sizes.map((length) => 'x'.repeat(length))
+        const batches = deadLetterBatches(messages)
+        expect(batches.flat().map(({ body }) => body.length)).toEqual(sizes)
+        for (const batch of batches) {
+          expect(batch.length).toBeLessThanOrEqual(100)
+          expect(batch.reduce((sum, { body }) => sum + body.length, 0)).toBeLessThanOrEqual(256_000)
+        }
+      }),
+      { numRuns: 30 },
+    )
+  })
+})

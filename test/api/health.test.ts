@@ -1,0 +1,110 @@
+import { readFileSync } from 'node:fs'
+import { DatabaseSync } from 'node:sqlite'
+import { expect, onTestFinished, test } from 'vitest'
+import { createTestHarness, unstable_readConfig, unstable_splitSqlQuery } from 'wrangler'
+import { EACH_TABLE } from '../../worker/health'
+import { clientOf, inParallel } from '../support/world'
+
+async function start(main = 'worker.ts') {
+  const config = unstable_readConfig({ config: 'wrangler.jsonc' })
+  const server = createTestHarness({ workers: [{ config: { ...config, main } as never }] })
+  onTestFinished(() => server.close())
+  const inbox = clientOf((await server.listen()).url)
+  const { DB } = await server.getWorker<Env>().getEnv()
+  const applySchema = () =>
+    DB.batch(
+      unstable_splitSqlQuery(readFileSync('schema.sql', 'utf8')).map((statement) =>
+        DB.prepare(statement),
+      ),
+    )
+  return { server, inbox, applySchema }
+}
+
+test('without tables, events are accepted and kept, a listing is a 503, and the log says what to do', async () => {
+  const { server, inbox, applySchema } = await start()
+  await inbox.postId('early')
+  expect((await inbox.event('early')).payload).toEqual({ event_id: 'early' })
+  for (const path of ['/inbox', '/inbox?consistency=eventual', '/dlq', '/health?ready=1']) {
+    const { status, body, text } = await inbox.get(path)
+    expect([path, status, body.code]).toEqual([path, 503, 'NOT_CONFIGURED'])
+    expect(text).not.toMatch(/table|SQLITE|D1/)
+  }
+  expect((await inbox.get('/metrics')).status).toBe(200)
+  expect((await inbox.get('/health')).status).toBe(200)
+  const advice = () => server.getLogs().filter(({ message }) => message.includes('schema.sql'))
+  await expect.poll(advice).toHaveLength(1)
+  expect(advice()[0]?.message).toContain('npx wrangler d1 execute')
+  await applySchema()
+  await inbox.drained()
+  const { body } = await inbox.get<{ event_id: string }[]>('/inbox')
+  expect(body.data.map(({ event_id }) => event_id)).toEqual(['early'])
+  await expect.poll(async () => (await inbox.get('/health?ready=1')).status).toBe(200)
+}, 90_000)
+
+test('readiness needs no token, names nothing of the inside, and is found out once for all who ask', async () => {
+  const { inbox, applySchema } = await start('test/support/stalling-worker.ts')
+  await applySchema()
+  const { url } = inbox
+  const ready = async () => {
+    const response = await fetch(new URL('/health?ready=1', url))
+    return { status: response.status, text: await response.text() }
+  }
+  const asked = async () => Number(await (await fetch(new URL('/asked', url))).text())
+  expect((await ready()).status).toBe(200)
+  const before = await asked()
+  const startedAt = Date.now()
+  await inParallel(200, 20, async () => expect((await ready()).status).toBe(200))
+  // Every five seconds at most, however slow this machine is.
+  const most = () => 2 + (Date.now() - startedAt) / 5_000
+  expect((await asked()) - before).toBeLessThan(most())
+  // Also at the moment when the answer is no longer fresh, and all ask at once.
+  await fetch(new URL('/stall/slow', url))
+  const fresh = await asked()
+  do await inParallel(40, 40, async () => expect((await ready()).status).toBe(200))
+  while ((await asked()) === fresh)
+  expect((await asked()) - before).toBeLessThan(most())
+  for (const [part, name] of [
+    ['d1', 'database'],
+    ['shards', 'shard'],
+  ] as const) {
+    await fetch(new URL(`/stall/${part}`, url))
+    await expect.poll(async () => (await ready()).status, { timeout: 30_000 }).toBe(503)
+    expect(JSON.parse((await ready()).text)).toMatchObject({
+      code: 'UNAVAILABLE',
+      detail: expect.stringContaining(`${name} does not answer`),
+    })
+    expect((await ready()).text).not.toMatch(/D1|SQLITE|shard-\d|no answer within/)
+    await fetch(new URL('/stall/nothing', url))
+    await expect.poll(async () => (await ready()).status, { timeout: 30_000 }).toBe(200)
+  }
+}, 120_000)
+
+test('readiness asks for every table of the schema', () => {
+  const schema = readFileSync('schema.sql', 'utf8')
+  const tables = [...schema.matchAll(/CREATE TABLE IF NOT EXISTS (\w+)/g)].map(([, name]) => name)
+  expect(tables.length).toBeGreaterThan(2)
+  for (const table of tables) {
+    const database = new DatabaseSync(':memory:')
+    database.exec(schema)
+    expect(() => database.prepare(EACH_TABLE)).not.toThrow()
+    database.exec(`DROP TABLE ${table}`)
+    expect(() => database.prepare(EACH_TABLE)).toThrow(`no such table: ${table}`)
+  }
+})
+
+test('readiness is answered in time also while D1 says nothing', async () => {
+  const { inbox } = await start('test/support/stalling-worker.ts')
+  await fetch(new URL('/stall/d1', inbox.url))
+  const startedAt = Date.now()
+  expect((await inbox.get('/health?ready=1')).status).toBe(503)
+  // A listing waits for ten seconds.
+  expect(Date.now() - startedAt).toBeLessThan(8_000)
+}, 60_000)
+
+test('a misspelt or unknown parameter of /health is refused, so that nobody takes it for ready', async () => {
+  const { inbox } = await start()
+  for (const query of ['redy=1', 'ready=true', 'ready=', 'ready=1&ready=1']) {
+    const { status, body } = await inbox.get(`/health?${query}`)
+    expect([query, status, body.code]).toEqual([query, 400, 'INVALID_PARAMETER'])
+  }
+})

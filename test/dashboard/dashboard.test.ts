@@ -1,0 +1,308 @@
+import { gzipSync } from 'node:zlib'
+import { describe, expect } from 'vitest'
+import { card, expectAccessible, scriptSource, test } from '../support/browser'
+import { relay, startServer, storageFolder } from '../support/server-process'
+import { inParallel } from '../support/world'
+
+describe('access', () => {
+  test('asks for the token, says when it is wrong, and keeps it for the session only', async ({
+    open,
+  }) => {
+    const page = await open('', { token: '' })
+    const use = async (token: string) => {
+      await page.getByLabel('API token').fill(token)
+      await page.getByRole('button', { name: 'Show the inbox' }).click()
+    }
+    await use('wrong')
+    await page.getByRole('alert').filter({ hasText: 'not known' }).waitFor()
+    await use('dev-token')
+    await page.getByRole('navigation', { name: 'Views' }).waitFor()
+    const kept = await page.evaluate(
+      '[sessionStorage.length, localStorage.length, document.cookie]',
+    )
+    expect(kept).toEqual([1, 0, ''])
+    expect(page.url()).not.toContain('dev-token')
+  })
+})
+
+describe('the overview', () => {
+  test('renders within a second, and its counts rise as events come in, without a reload, by one request each time', async ({
+    inbox,
+    open,
+  }) => {
+    const startedAt = performance.now()
+    const page = await open()
+    await page.getByText('Delivery rate').waitFor()
+    expect(performance.now() - startedAt).toBeLessThan(3_000)
+    const first = await page.evaluate(
+      () => performance.getEntriesByName('first-contentful-paint')[0]?.startTime,
+    )
+    expect(first).toBeLessThan(1_000)
+    const requests: string[] = []
+    page.on('request', (request) => requests.push(new URL(request.url()).pathname))
+    const before = Number(await card(page, 'Total'))
+    for (let n = 0; n < 3; n++) await inbox.postId(`seen-${n}`)
+    await inbox.ack('seen-0')
+    await expect.poll(() => card(page, 'Total')).toBe(String(before + 3))
+    await expect.poll(() => card(page, 'Delivered')).toBe('1')
+    expect(new Set(requests)).toEqual(new Set(['/metrics']))
+    expect(await page.getByRole('list', { name: 'Events in the last hour' }).innerText()).toContain(
+      'Delivered 1',
+    )
+    expect(
+      await page.locator('progress').evaluate((bar) => Number(Reflect.get(bar, 'value'))),
+    ).toBeGreaterThan(0)
+    expect(await page.locator('inbox-chart canvas').count()).toBe(1)
+  })
+
+  test('pauses while the tab is hidden, and asks at once when it is back', async ({ open }) => {
+    const page = await open()
+    await page.getByText('Delivery rate').waitFor()
+    const hide = (hidden: boolean) =>
+      page.evaluate(
+        `Object.defineProperty(document, 'hidden', { configurable: true, value: ${hidden} }); document.dispatchEvent(new Event('visibilitychange'))`,
+      )
+    await page.evaluate('document.querySelector("event-inbox").refreshSeconds = 0.2')
+    let asked = 0
+    page.on('request', () => asked++)
+    await expect.poll(() => asked).toBeGreaterThan(2)
+    await hide(true)
+    // Whatever was on its way is over once another request of the page's own has gone through.
+    await page.evaluate('fetch("/health").then(() => {})')
+    asked = 0
+    // Five times the interval: nothing comes in a time in which several would have.
+    await page.evaluate(() => new Promise((resolve) => setTimeout(resolve, 1_000)))
+    expect(asked).toBe(0)
+    await hide(false)
+    await expect.poll(() => asked).toBeGreaterThan(0)
+  })
+
+  test('says when the service stops, tries again by itself, and goes on when it is back', async ({
+    open,
+  }) => {
+    const folder = storageFolder()
+    const { url, to } = await relay()
+    const first = await startServer(folder)
+    to(first.url)
+    await first.postId('before')
+    const page = await open('', { url: url.href })
+    await page.getByText('Delivery rate').waitFor()
+    await page.evaluate('document.querySelector("event-inbox").refreshSeconds = 0.3')
+    await first.stop()
+    const trouble = page.getByRole('alert').filter({ hasText: 'cannot be reached' })
+    await trouble.waitFor()
+    expect(await trouble.innerText()).toMatch(/Trying again in [\d.]+ s/)
+    expect(await card(page, 'Total')).toBe('1')
+    const second = await startServer(folder)
+    to(second.url)
+    await second.postId('after')
+    await trouble.waitFor({ state: 'detached', timeout: 90_000 })
+    await expect.poll(() => card(page, 'Total')).toBe('2')
+    await second.stop()
+  }, 240_000)
+})
+
+describe('the inbox', () => {
+  test('lists, filters, pages, and keeps the view in the hash', async ({ inbox, open }) => {
+    await inParallel(
+      60,
+      10,
+      async (n) =>
+        void (await inbox.post({
+          event_id: `list-${String(n).padStart(3, '0')}`,
+          payload: { n, parity: n % 2 ? 'odd' : 'even' },
+        })),
+    )
+    const page = await open('#/inbox?limit=25')
+    await page.getByText('25 shown of').waitFor()
+    const topRow = () => page.locator('tbody tr button.link').first().innerText()
+    const first = await topRow()
+    await page.getByRole('button', { name: 'Older' }).click()
+    await expect.poll(topRow).not.toBe(first)
+    const second = await topRow()
+    expect(page.url()).toContain('cursors=')
+    await page.reload()
+    await expect.poll(topRow).toBe(second)
+    await page.getByRole('button', { name: 'Newer' }).click()
+    await page.getByLabel('Key').fill('parity')
+    await page.getByLabel('Value').fill('odd')
+    await page.getByRole('button', { name: 'Apply' }).click()
+    await page.getByText('25 shown of 30').waitFor()
+    await page.getByLabel('Status').selectOption('failed')
+    await page.getByText('No event matches these filters.').waitFor()
+  })
+
+  test('acknowledges, nacks, retries and deletes one event, and many at once', async ({
+    inbox,
+    open,
+  }) => {
+    await inParallel(
+      6,
+      6,
+      async (n) => void (await inbox.post({ event_id: `act-${n}`, payload: { act: 'yes' } })),
+    )
+    const page = await open('#/inbox?key=act&value=yes')
+    const status = async (id: string) => (await inbox.event(id)).status
+    await page.getByRole('button', { name: 'Ack act-0', exact: true }).click()
+    await page.getByText('1 acknowledged.').waitFor()
+    expect(await status('act-0')).toBe('delivered')
+    for (let n = 0; n < 3; n++) {
+      await page.getByRole('button', { name: 'Nack act-1', exact: true }).click()
+      await expect.poll(async () => (await inbox.event('act-1')).retry_count).toBe(n + 1)
+    }
+    await page.getByRole('button', { name: 'Retry act-1' }).click()
+    await expect.poll(() => status('act-1')).toBe('pending')
+    for (const id of ['act-2', 'act-3', 'act-4']) await page.getByLabel(`Select ${id}`).check()
+    await inbox.ack('act-3')
+    await page.getByRole('button', { name: 'Acknowledge selected' }).click()
+    // Honest about the one that somebody else was faster with.
+    await page.getByText('2 acknowledged.').waitFor()
+    await page
+      .getByRole('alert')
+      .filter({ hasText: 'act-3' })
+      .or(page.getByRole('alert').filter({ hasText: 'is delivered' }))
+      .waitFor()
+    expect(await Promise.all(['act-2', 'act-3', 'act-4', 'act-5'].map(status))).toEqual([
+      'delivered',
+      'delivered',
+      'delivered',
+      'pending',
+    ])
+    await page.getByRole('button', { name: 'Delete act-5' }).click()
+    await page.getByRole('button', { name: 'act-5', exact: true }).waitFor({ state: 'detached' })
+    expect((await inbox.get('/inbox/act-5')).status).toBe(404)
+  })
+
+  test('shows one event whole in a dialog that a keyboard opens and closes, its numbers as they were sent', async ({
+    inbox,
+    open,
+  }) => {
+    await inbox.post(
+      '{"event_id":"whole","payload":{"big":12345678901234567890,"f":1.50},"metadata":{"who":"me"}}',
+    )
+    const page = await open('#/inbox?event=whole')
+    const dialog = page.getByRole('dialog', { name: 'whole' })
+    await dialog.getByText('12345678901234567890').waitFor()
+    expect(await dialog.innerText()).toContain('"f": 1.50')
+    for (const label of ['Status', 'Created', 'Updated', 'Retries', 'Payload', 'Metadata'])
+      expect(await dialog.innerText()).toContain(label)
+    await page.keyboard.press('Escape')
+    await dialog.waitFor({ state: 'hidden' })
+    await expect.poll(() => page.url()).not.toContain('event=')
+    await page.getByRole('button', { name: 'whole', exact: true }).focus()
+    await page.keyboard.press('Enter')
+    await dialog.getByRole('button', { name: 'Acknowledge' }).click()
+    await expect.poll(async () => (await inbox.event('whole')).status).toBe('delivered')
+    await dialog.getByText('Delivered').waitFor()
+  })
+
+  test('holds 1,000 events', async ({ inbox, open }) => {
+    await inbox.call(
+      'POST',
+      '/events',
+      Array.from({ length: 1_000 }, (_, n) => ({ payload: { n } })),
+    )
+    const page = await open('#/inbox?limit=1000')
+    await page.getByText('1,000 shown of').waitFor()
+    expect(await page.locator('tbody tr').count()).toBe(1_000)
+  })
+})
+
+describe('dead letters', () => {
+  test('are listed with their reasons, and redriven one, some, or all', async ({ inbox, open }) => {
+    for (const [id, reason] of [
+      ['d-1', 'card declined'],
+      ['d-2', 'timeout'],
+      ['d-3', 'timeout'],
+      ['d-4', 'timeout'],
+    ] as const) {
+      await inbox.postId(id)
+      for (let n = 0; n < 3; n++) await inbox.nack(id, reason)
+    }
+    await expect.poll(async () => (await inbox.deadLetters()).length).toBe(4)
+    const page = await open('#/dead-letters')
+    await page.getByRole('cell', { name: 'card declined' }).waitFor()
+    await page.getByRole('button', { name: 'Redrive d-1' }).click()
+    await page.getByText('1 redriven.').waitFor()
+    await page.getByLabel('Select d-2').check()
+    await page.getByRole('button', { name: 'Redrive 1 selected' }).click()
+    await expect.poll(async () => (await inbox.event('d-2')).status).toBe('pending')
+    await page.getByRole('button', { name: 'Redrive all 2' }).click()
+    await page.getByText('No dead letters.').waitFor()
+    expect((await inbox.metrics()).failed).toBe(0)
+  })
+})
+
+describe('sending', () => {
+  test('validates as one types, shows the answer, and sends the text as it was typed', async ({
+    inbox,
+    open,
+  }) => {
+    const page = await open('#/send')
+    const payload = page.getByLabel('Payload, a JSON object')
+    await payload.fill('{"n": 1.0')
+    await page.getByText('No JSON yet').waitFor()
+    expect(await page.getByRole('button', { name: 'Send' }).isDisabled()).toBe(true)
+    await payload.fill('[1]')
+    await page.getByText('not an object').waitFor()
+    await payload.fill('{"n": 1.0}')
+    await page.getByRole('button', { name: 'Send' }).click()
+    const news = page.getByText('Accepted as')
+    await news.waitFor()
+    const id = /Accepted as (\S+)\./.exec(await news.innerText())?.[1]
+    expect((await inbox.get(`/inbox/${id}`)).text).toContain('"payload":{"n": 1.0}')
+  })
+})
+
+describe('everybody', () => {
+  const views = [
+    '',
+    '#/inbox',
+    '#/inbox?event=seen-1',
+    '#/inbox?status=failed',
+    '#/dead-letters',
+    '#/send',
+  ]
+  for (const [name, width] of [
+    ['wide', 1_280],
+    ['narrow', 360],
+  ] as const) {
+    for (const colorScheme of ['light', 'dark'] as const) {
+      test(`can use every view, ${name} and ${colorScheme}: no axe violation, nothing wider than the screen`, async ({
+        open,
+      }) => {
+        let rules = 0
+        for (const hash of [...views, 'no token', 'loading', 'error']) {
+          const page = await open(hash.startsWith('#') ? hash : '', {
+            viewport: { width, height: 900 },
+            colorScheme,
+            token: hash === 'no token' ? '' : 'dev-token',
+            reducedMotion: 'reduce',
+            loading: hash === 'loading',
+          })
+          if (hash !== 'no token') await page.getByRole('navigation', { name: 'Views' }).waitFor()
+          if (hash === '') await page.getByText('Delivery rate').waitFor()
+          if (hash.includes('event=')) await page.getByRole('dialog').getByText('Payload').waitFor()
+          if (hash === 'error') {
+            await page.context().setOffline(true)
+            await page.evaluate('document.dispatchEvent(new Event("visibilitychange"))')
+            await page.getByRole('alert').waitFor()
+          }
+          rules += await expectAccessible(page)
+          expect([hash, await page.evaluate('document.documentElement.scrollWidth')]).toEqual([
+            hash,
+            width,
+          ])
+          await page.close()
+        }
+        console.info(
+          `axe, ${name} and ${colorScheme}: ${rules} rules passed in ${views.length + 3} views and states, 0 violated`,
+        )
+      }, 120_000)
+    }
+  }
+
+  test('gets a script of less than 60 kB', () => {
+    expect(gzipSync(scriptSource()).length).toBeLessThan(60_000)
+  })
+})

@@ -1,0 +1,50 @@
+import { fnv1a } from '../../shared/hash'
+import { type Inbox, SHARDS } from './world'
+
+export const HOUR_MS = 3_600_000
+export const DAY_MS = 24 * HOUR_MS
+
+export const shardOf = (id: string, shards = SHARDS) => fnv1a(id) % shards
+
+/** Puts events of a past time where accepting and draining would have put them; dead letters of failed ones too. */
+export async function addPast(
+  inbox: Inbox,
+  ids: string[],
+  status: 'pending' | 'delivered' | 'failed',
+  created: number,
+  { updated = created, shards = SHARDS } = {},
+): Promise<void> {
+  const iso = (at: number) => new Date(at).toISOString()
+  for (const [shard, own] of Map.groupBy(ids, (id) => shardOf(id, shards))) {
+    const list = JSON.stringify(own)
+    await inbox.shardRows(
+      shard,
+      `INSERT INTO events (event_id, correlation_id, status, created_at, updated_at)
+       SELECT value, 'c', ?2, ?3, ?4 FROM json_each(?1)`,
+      list,
+      status,
+      created,
+      updated,
+    )
+    await inbox.shardRows(shard, `UPDATE counters SET ${status} = ${status} + ?`, own.length)
+    await inbox.db
+      .prepare(
+        `INSERT INTO events (event_id, payload, status, created_at, updated_at)
+         SELECT value, '{}', ?2, ?3, ?4 FROM json_each(?1)`,
+      )
+      .bind(list, status, iso(created), iso(updated))
+      .run()
+    if (status !== 'failed') continue
+    await inbox.shardRows(
+      shard,
+      `INSERT INTO dead_letters (event_id, reason, failed_at, sent_at, recorded)
+       SELECT value, 'r', ?2, ?2, 1 FROM json_each(?1)`,
+      list,
+      updated,
+    )
+    await inbox.db
+      .prepare(`INSERT INTO dead_letters SELECT value, ?2, 'r', 3, 'c', ?3 FROM json_each(?1)`)
+      .bind(list, `shard-${shard}`, iso(updated))
+      .run()
+  }
+}

@@ -1,0 +1,152 @@
+import { setTimeout } from 'node:timers/promises'
+import { expect, onTestFinished, test } from 'vitest'
+import { INBOX_OPTIONS, load, start, withSchema } from '../../bench/runtime'
+import { clientOf, inParallel } from '../support/world'
+
+interface Written {
+  requests: number
+  /** Events that came in. */
+  events: number
+  calls: number
+  /** Calls that the worker made of shards. */
+  asked: number
+  alarms: number
+  shardRows: number
+  d1Writes: number
+  d1Rows: number
+}
+
+/** List prices in dollars a million: a row written, to a shard or to D1; a request to the worker; a call of a shard. */
+const PRICE = { row: 1, request: 0.3, call: 0.15 }
+
+/** The real worker with its rows counted. */
+async function countedInbox() {
+  const { assets: _, ...options } = INBOX_OPTIONS
+  const running = await withSchema(
+    await start('counted', 'test/support/counting-worker.ts', options),
+  )
+  onTestFinished(() => running.stop())
+  const inbox = clientOf(running.url)
+  const written = async () =>
+    (await (await fetch(new URL('/written', running.url))).json()) as Written
+  /** What each event of `work`, which says how many if it did not post them, has cost once D1 knows all of them. */
+  const cost = async (name: string, work: () => Promise<number | void>) => {
+    const before = await written()
+    const startedAt = performance.now()
+    const done = await work()
+    const { requests } = await written()
+    await inbox.drained()
+    // Changes have no part in queue_depth; a listing has them written out.
+    await inbox.get('/inbox?limit=1')
+    const after = { ...(await written()), requests }
+    const seconds = (performance.now() - startedAt) / 1_000
+    const events = done ?? after.events - before.events
+    const per = (what: keyof Written) => (after[what] - before[what]) / events
+    const { row, request, call } = PRICE
+    const each = {
+      requests: per('requests'),
+      calls: per('calls'),
+      alarms: per('alarms'),
+      shardRows: per('shardRows'),
+      d1Rows: per('d1Rows'),
+      d1Writes: per('d1Writes'),
+      dollars:
+        (per('shardRows') + per('d1Rows')) * row + per('requests') * request + per('calls') * call,
+    }
+    const figures = Object.entries(each).map(([what, value]) => `${what} ${value.toFixed(3)}`)
+    console.info(`${name}, ${events} events: ${figures.join(', ')}`)
+    return { ...each, events, seconds }
+  }
+  return { ...inbox, cost, written }
+}
+
+const event = JSON.stringify({ payload: { order: 17, amount: 12.5 }, metadata: { source: 'shop' } })
+
+/** Calls `work` so many times a second on average, as independent senders do, whether or not it has answered. */
+async function atRandom(rate: number, times: number, work: () => Promise<unknown>): Promise<void> {
+  const answers: Promise<unknown>[] = []
+  let due = performance.now()
+  for (let n = 0; n < times; n++) {
+    due += (-Math.log(1 - Math.random()) / rate) * 1_000
+    await setTimeout(Math.max(0, due - performance.now()))
+    answers.push(work())
+  }
+  await Promise.all(answers)
+}
+
+const batchOf = (events: number) => `[${Array(events).fill(event).join(',')}]`
+
+test('an event costs at most 6 dollars a million in single posts under load, 5 in batches, 10 with its ack', async () => {
+  const inbox = await countedInbox()
+  const postBatch = async (events: number) => {
+    const { body } = await inbox.call<{ event_id: string }[]>('POST', '/events', batchOf(events))
+    return body.data.map(({ event_id }) => event_id)
+  }
+  // The first events of a shard begin its run and its minute.
+  await postBatch(500)
+  await inbox.drained()
+
+  const lone = await inbox.cost('one event, and nothing else', async () => {
+    await inbox.post(event)
+    return 1
+  })
+  expect(lone.d1Rows).toBe(4)
+  expect(lone.dollars).toBeLessThanOrEqual(12)
+
+  const single = await inbox.cost('single posts, 64 at a time', async () => {
+    // Those on their way at its end come in as well.
+    await load(inbox.url, event, 4)
+  })
+  expect(single.calls).toBeLessThan(1.1)
+  // Many commits share a write to D1, which has a row of its own: under load each of the two shards makes one every
+  // half a second, or one of 1,000 events. So on a slow machine there are more of them an event, not more of them.
+  const mostWrites = 6 + (2 * single.seconds) / 0.5 + single.events / 500
+  expect(single.d1Writes * single.events).toBeLessThan(mostWrites)
+  expect(single.d1Rows).toBeLessThan(3.05 + single.d1Writes)
+  // Many posts share a commit: three rows each.
+  expect(single.shardRows).toBeLessThan(1.5)
+  expect(single.dollars).toBeLessThanOrEqual(6)
+
+  const steady = await inbox.cost('single posts, 600 a second', async () => {
+    await atRandom(600, 1_200, () => inbox.post(event))
+    return 1_200
+  })
+  // Commits wait for company: without that each would carry one or two of these, and cost three rows.
+  expect(steady.shardRows).toBeLessThan(2.2)
+  expect(steady.dollars).toBeLessThanOrEqual(6)
+
+  const ids: string[] = []
+  const batched = await inbox.cost('batches of 100', async () => {
+    await inParallel(30, 8, async () => void ids.push(...(await postBatch(100))))
+    return ids.length
+  })
+  expect(batched.d1Rows).toBeLessThan(3.1)
+  expect(batched.dollars).toBeLessThanOrEqual(5)
+
+  const acked = await inbox.cost('their acks, 100 at a time', async () => {
+    await inParallel(30, 8, async (n) => {
+      const event_ids = ids.slice(n * 100, n * 100 + 100)
+      expect((await inbox.call('POST', '/inbox/ack', { event_ids })).status).toBe(200)
+    })
+    return ids.length
+  })
+  expect(batched.dollars + acked.dollars).toBeLessThanOrEqual(10)
+})
+
+test('a reader asks each of the two shards once, whatever it reads', async () => {
+  const inbox = await countedInbox()
+  await inbox.post(event)
+  await inbox.get('/inbox')
+  const asked = async (path: string) => {
+    const before = await inbox.written()
+    expect((await inbox.get(path)).status).toBe(200)
+    return (await inbox.written()).asked - before.asked
+  }
+  expect({
+    metrics: await asked('/metrics'),
+    listing: await asked('/inbox'),
+    filtered: await asked('/inbox?status=failed&from=2026-01-01'),
+    eventual: await asked('/inbox?consistency=eventual'),
+    uncounted: await asked('/inbox?consistency=eventual&count=false'),
+  }).toEqual({ metrics: 2, listing: 2, filtered: 2, eventual: 2, uncounted: 0 })
+})
