@@ -1,8 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { expect, onTestFinished, test } from 'vitest'
-import { createTestHarness, unstable_readConfig, unstable_splitSqlQuery } from 'wrangler'
+import { createTestHarness, unstable_readConfig } from 'wrangler'
 import { EACH_TABLE } from '../../worker/health'
+import { applySchema } from '../support/schema'
+import type { Steering } from '../support/steered-worker'
+import { STEERED_WORKER, steerAt } from '../support/steering'
 import { clientOf, inParallel } from '../support/world'
 
 async function start(main = 'worker.ts') {
@@ -11,17 +14,11 @@ async function start(main = 'worker.ts') {
   onTestFinished(() => server.close())
   const inbox = clientOf((await server.listen()).url)
   const { DB } = await server.getWorker<Env>().getEnv()
-  const applySchema = () =>
-    DB.batch(
-      unstable_splitSqlQuery(readFileSync('schema.sql', 'utf8')).map((statement) =>
-        DB.prepare(statement),
-      ),
-    )
-  return { server, inbox, applySchema }
+  return { server, inbox, db: DB }
 }
 
 test('without tables, events are accepted and kept, a listing is a 503, and the log says what to do', async () => {
-  const { server, inbox, applySchema } = await start()
+  const { server, inbox, db } = await start()
   await inbox.postId('early')
   expect((await inbox.event('early')).payload).toEqual({ event_id: 'early' })
   for (const path of ['/inbox', '/inbox?consistency=eventual', '/dlq', '/health?ready=1']) {
@@ -34,7 +31,7 @@ test('without tables, events are accepted and kept, a listing is a 503, and the 
   const advice = () => server.getLogs().filter(({ message }) => message.includes('schema.sql'))
   await expect.poll(advice).toHaveLength(1)
   expect(advice()[0]?.message).toContain('npx wrangler d1 execute')
-  await applySchema()
+  await applySchema(db)
   await inbox.drained()
   const { body } = await inbox.get<{ event_id: string }[]>('/inbox')
   expect(body.data.map(({ event_id }) => event_id)).toEqual(['early'])
@@ -42,14 +39,14 @@ test('without tables, events are accepted and kept, a listing is a 503, and the 
 }, 90_000)
 
 test('readiness needs no token, names nothing of the inside, and is found out once for all who ask', async () => {
-  const { inbox, applySchema } = await start('test/support/stalling-worker.ts')
-  await applySchema()
+  const { inbox, db } = await start(STEERED_WORKER)
+  await applySchema(db)
   const { url } = inbox
   const ready = async () => {
     const response = await fetch(new URL('/health?ready=1', url))
     return { status: response.status, text: await response.text() }
   }
-  const asked = async () => Number(await (await fetch(new URL('/asked', url))).text())
+  const asked = async () => (await steerAt(url, {})).queries
   expect((await ready()).status).toBe(200)
   const before = await asked()
   const startedAt = Date.now()
@@ -58,23 +55,25 @@ test('readiness needs no token, names nothing of the inside, and is found out on
   const most = () => 2 + (Date.now() - startedAt) / 5_000
   expect((await asked()) - before).toBeLessThan(most())
   // Also at the moment when the answer is no longer fresh, and all ask at once.
-  await fetch(new URL('/stall/slow', url))
+  await steerAt(url, { readMs: 300 })
   const fresh = await asked()
   do await inParallel(40, 40, async () => expect((await ready()).status).toBe(200))
   while ((await asked()) === fresh)
   expect((await asked()) - before).toBeLessThan(most())
-  for (const [part, name] of [
-    ['d1', 'database'],
-    ['shards', 'shard'],
-  ] as const) {
-    await fetch(new URL(`/stall/${part}`, url))
+  await steerAt(url, { readMs: 0 })
+  const silences: [name: string, Partial<Steering>][] = [
+    ['database', { hold: ['reads'] }],
+    ['shard', { faults: { noteShardCount: 'hold' } }],
+  ]
+  for (const [name, silence] of silences) {
+    await steerAt(url, silence)
     await expect.poll(async () => (await ready()).status, { timeout: 30_000 }).toBe(503)
     expect(JSON.parse((await ready()).text)).toMatchObject({
       code: 'UNAVAILABLE',
       detail: expect.stringContaining(`${name} does not answer`),
     })
     expect((await ready()).text).not.toMatch(/D1|SQLITE|shard-\d|no answer within/)
-    await fetch(new URL('/stall/nothing', url))
+    await steerAt(url, null)
     await expect.poll(async () => (await ready()).status, { timeout: 30_000 }).toBe(200)
   }
 }, 120_000)
@@ -93,8 +92,8 @@ test('readiness asks for every table of the schema', () => {
 })
 
 test('readiness is answered in time also while D1 says nothing', async () => {
-  const { inbox } = await start('test/support/stalling-worker.ts')
-  await fetch(new URL('/stall/d1', inbox.url))
+  const { inbox } = await start(STEERED_WORKER)
+  await steerAt(inbox.url, { hold: ['reads'] })
   const startedAt = Date.now()
   expect((await inbox.get('/health?ready=1')).status).toBe(503)
   // A listing waits for ten seconds.

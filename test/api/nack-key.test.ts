@@ -1,5 +1,5 @@
 import { expect } from 'vitest'
-import { test as base } from '../support/faulty-inbox'
+import { test as base } from '../support/steering'
 import type { Inbox } from '../support/world'
 
 const test = base.override('vars', { MAX_RETRIES: '3' })
@@ -84,11 +84,11 @@ test('a key that none may have is refused as with POST /events', async ({ inbox 
 
 test('a nack whose answer was lost, while its shard was reset, is counted once', async ({
   inbox,
-  setFaults,
+  steer,
 }) => {
   await inbox.postId('g')
-  await setFaults({ nack: 'reset after' })
+  await steer({ faults: { nack: 'reset after' } })
   expect(await nack(inbox, 'g', 'one')).toEqual([503, null, 'UNAVAILABLE', undefined])
-  await setFaults({})
+  await steer({ faults: {} })
   expect(await nack(inbox, 'g', 'one')).toEqual([200, 'true', 'pending', 1])
 })

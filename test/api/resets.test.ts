@@ -1,6 +1,6 @@
 import { describe, expect } from 'vitest'
 import { isPassing } from '../../worker/http/silence'
-import { test } from '../support/faulty-inbox'
+import { test } from '../support/steering'
 
 interface Result {
   status: string
@@ -18,9 +18,9 @@ describe('a shard that is reset during a request makes it a 503 whose advice fit
     ['POST', '/inbox/an-event/retry', 'retry', 'a 409 that says pending means that it was done'],
   ]
   for (const [method, path, call, advice] of requests) {
-    test(`${method} ${path}`, async ({ inbox, setFaults }) => {
+    test(`${method} ${path}`, async ({ inbox, steer }) => {
       await inbox.post({ event_id: 'an-event', payload: {} })
-      await setFaults({ [call]: 'reset' })
+      await steer({ faults: { [call]: 'reset' } })
       const answer = await inbox.call(method, path)
       expect([answer.status, answer.body.code, answer.headers.get('Retry-After')]).toEqual([
         503,
@@ -32,8 +32,8 @@ describe('a shard that is reset during a request makes it a 503 whose advice fit
     })
   }
 
-  test('POST /dlq/retry, whichever it redrives', async ({ inbox, setFaults }) => {
-    await setFaults({ redrive: 'reset', retry: 'reset' })
+  test('POST /dlq/retry, whichever it redrives', async ({ inbox, steer }) => {
+    await steer({ faults: { redrive: 'reset', retry: 'reset' } })
     for (const which of [{ all: true }, { event_ids: ['an-event'] }]) {
       const answer = await inbox.call('POST', '/dlq/retry', which)
       expect([answer.status, answer.body.code]).toEqual([503, 'UNAVAILABLE'])
@@ -43,9 +43,9 @@ describe('a shard that is reset during a request makes it a 503 whose advice fit
 
   test('POST /events: with an id of its own, the event can be sent again as it was', async ({
     inbox,
-    setFaults,
+    steer,
   }) => {
-    await setFaults({ accept: 'reset after' })
+    await steer({ faults: { accept: 'reset after' } })
     const event = { event_id: 'sent-again', payload: {} }
     const answer = await inbox.post(event)
     expect([answer.status, answer.body.detail]).toEqual([
@@ -54,7 +54,7 @@ describe('a shard that is reset during a request makes it a 503 whose advice fit
     ])
     const keyed = await inbox.post({ payload: { n: 1 } }, { 'Idempotency-Key': 'a-key' })
     expect([keyed.status, keyed.body.detail]).toEqual([503, answer.body.detail])
-    await setFaults({})
+    await steer({ faults: {} })
     expect((await inbox.post(event)).status).toBe(409)
     const again = await inbox.post({ payload: { n: 1 } }, { 'Idempotency-Key': 'a-key' })
     expect([again.status, again.headers.get('Idempotency-Replayed')]).toEqual([202, 'true'])
@@ -62,21 +62,21 @@ describe('a shard that is reset during a request makes it a 503 whose advice fit
 
   test('POST /events without an id: it is told the id that was made, under which the event is there once', async ({
     inbox,
-    setFaults,
+    steer,
   }) => {
     const { total } = await inbox.metrics()
-    await setFaults({ accept: 'reset after' })
+    await steer({ faults: { accept: 'reset after' } })
     const answer = await inbox.post({ payload: { n: 1 } })
     const { event_id, detail } = JSON.parse(answer.text)
     expect([answer.status, detail]).toEqual([503, expect.stringContaining(event_id)])
-    await setFaults({})
+    await steer({ faults: {} })
     expect((await inbox.post({ event_id, payload: { n: 1 } })).status).toBe(409)
     expect((await inbox.metrics()).total).toBe(total + 1)
   })
 })
 
-test('a mistake in a shard is a 500 that tells nothing of it', async ({ inbox, setFaults }) => {
-  await setFaults({ get: 'throw', ack: 'throw' })
+test('a mistake in a shard is a 500 that tells nothing of it', async ({ inbox, steer }) => {
+  await steer({ faults: { get: 'throw', ack: 'throw' } })
   for (const answer of [await inbox.get('/inbox/an-event'), await inbox.ack('an-event')]) {
     expect([answer.status, answer.body.code]).toEqual([500, 'INTERNAL'])
     expect(answer.text).not.toContain('mistake')
@@ -85,15 +85,15 @@ test('a mistake in a shard is a 500 that tells nothing of it', async ({ inbox, s
 
 test('acknowledging many tells what was done, and what a reset shard left open', async ({
   inbox,
-  setFaults,
+  steer,
 }) => {
   const ids = await Promise.all(Array.from({ length: 20 }, (_, n) => inbox.postId(`bulk-${n}`)))
-  await setFaults({ 'shard-1.ack': 'reset' })
+  await steer({ faults: { 'shard-1.ack': 'reset' } })
   const { status, body } = await inbox.call<Result[]>('POST', '/inbox/ack', { event_ids: ids })
   expect(status).toBe(207)
   const codes = body.data.map((result) => result.error?.code ?? result.status)
   expect(new Set(codes)).toEqual(new Set(['delivered', 'UNAVAILABLE']))
-  await setFaults({})
+  await steer({ faults: {} })
   for (const [index, id] of ids.entries())
     expect((await inbox.event(id)).status).toBe(
       codes[index] === 'delivered' ? 'delivered' : 'pending',

@@ -1,8 +1,7 @@
 import { expect, onTestFinished } from 'vitest'
 import { addPast, DAY_MS, HOUR_MS, shardOf } from '../support/past'
-import { type Inbox, test as base, type Verification } from '../support/world'
-
-const test = base.override('main', 'test/support/slow-worker.ts')
+import { test } from '../support/steering'
+import type { Inbox, Verification } from '../support/world'
 
 const LOOKS = 8
 const STATUSES = ['pending', 'delivered', 'failed'] as const
@@ -48,6 +47,7 @@ function startLoad(inbox: Inbox, name: string) {
 
 test('tells no false difference while events come, change and go, and says what it did not compare', async ({
   inbox,
+  steer,
 }) => {
   for (const [n, at] of QUIET.entries())
     for (const status of STATUSES)
@@ -55,7 +55,7 @@ test('tells no false difference while events come, change and go, and says what 
   await addPast(inbox, idsOf('touched', 400), 'pending', TOUCHED)
   await inbox.expectVerified()
 
-  await inbox.call('PUT', '/slow', { readMs: 300 })
+  await steer({ readMs: 300 })
   const load = startLoad(inbox, 'slow')
   let lookedAway = 0
   for (let look = 0; look < LOOKS; look++) {
@@ -69,7 +69,7 @@ test('tells no false difference while events come, change and go, and says what 
   expect(lookedAway).toBeGreaterThan(0)
   expect(load.count()).toBeGreaterThan(LOOKS)
   await load.stop()
-  await inbox.call('PUT', '/slow', { readMs: 0 })
+  await steer({ readMs: 0 })
   await inbox.expectVerified()
 }, 120_000)
 
@@ -133,7 +133,7 @@ test('finds what is wrong under the same load, says where, and sends lost dead l
   await inbox.expectVerified()
 }, 120_000)
 
-test('takes a dead letter that no shard has out of D1, and says so', async ({ inbox }) => {
+test('takes a dead letter that no shard has out of D1, and says so', async ({ inbox, steer }) => {
   const id = 'quiet-failed-1-0'
   const add = (event_id: string, shard: string) =>
     inbox.db
@@ -142,8 +142,7 @@ test('takes a dead letter that no shard has out of D1, and says so', async ({ in
       .run()
   // As one that comes late: the queue's consumer takes it out at once.
   await add('late', 'shard-0')
-  const queries = async () =>
-    (JSON.parse((await inbox.get('/slow')).text) as { letterQueries: number }).letterQueries
+  const queries = async () => (await steer()).letterQueries
   const before = await queries()
   const looking = verify(inbox)
   await expect.poll(queries, { interval: 5 }).toBeGreaterThan(before)

@@ -1,6 +1,8 @@
 import { expect } from 'vitest'
-import { logged, test } from '../support/steering'
-import { inParallel } from '../support/world'
+import { logged } from '../support/logs'
+import { inParallel, test as base } from '../support/world'
+
+const test = base.override('vars', { SHARD_COUNT: '1', LOG_LEVEL: 'debug' })
 
 test('a drain is one debug line, one warning for each failure, and one line of all it concerned once D1 is back', async ({
   inbox,

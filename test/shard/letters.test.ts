@@ -2,7 +2,7 @@ import { describe, expect, onTestFinished, vi } from 'vitest'
 import { cutReason, parseDeadLetter } from '../../shared/dead-letter'
 import { recordDeadLetters } from '../../worker/dead-letter-log'
 import { fnv1a } from '../../shared/hash'
-import { test } from '../support/faulty-inbox'
+import { test } from '../support/steering'
 import { type Inbox, SHARDS } from '../support/world'
 
 const shardOf = (id: string) => fnv1a(id) % SHARDS
@@ -38,11 +38,11 @@ async function failTwice(inbox: Inbox, id: string) {
 describe('an event that failed again', () => {
   test('while its first letter was on its way to the queue gets its second one sent as well', async ({
     inbox,
-    setFaults,
+    steer,
   }) => {
-    await setFaults({ sendBatch: 'hold' })
+    await steer({ faults: { sendBatch: 'hold' } })
     await failTwice(inbox, 'sending')
-    await setFaults({})
+    await steer({ faults: {} })
     await expect.poll(() => reasonOf(inbox, 'sending')).toBe('second')
     await inbox.expectVerified()
   })
@@ -50,13 +50,13 @@ describe('an event that failed again', () => {
   test('is not taken for recorded, nor shown, by a first letter that comes late', async ({
     inbox,
     server,
-    setFaults,
+    steer,
   }) => {
     await inbox.postId('recorded')
     await fail(inbox, 'recorded', 'first')
     await expect.poll(() => reasonOf(inbox, 'recorded')).toBe('first')
     const message = JSON.stringify(await letterOf(inbox, 'recorded'))
-    await setFaults({ sendBatch: 'throw' })
+    await steer({ faults: { sendBatch: 'throw' } })
     await inbox.retry('recorded')
     await fail(inbox, 'recorded', 'second')
     await expect.poll(() => reasonOf(inbox, 'recorded')).toBe(undefined)
@@ -71,7 +71,7 @@ describe('an event that failed again', () => {
     })
     expect(await reasonOf(inbox, 'recorded')).toBe(undefined)
     expect(await lettersIn(inbox, 'recorded', 'recorded = 0')).toEqual([{ reason: 'second' }])
-    await setFaults({})
+    await steer({ faults: {} })
     await expect.poll(() => reasonOf(inbox, 'recorded')).toBe('second')
   })
 
@@ -128,7 +128,7 @@ test('a letter that D1 never got is sent again by cron, a day after the queue to
 test('a shard that does not answer holds up its own letters, which come again, and no others', async ({
   inbox,
   server,
-  setFaults,
+  steer,
 }) => {
   const ids = Array.from({ length: 20 }, (_, n) => `both-${n}`)
   const [silent, other] = [0, 1].map((shard) => ids.find((id) => shardOf(id) === shard) ?? '')
@@ -141,7 +141,7 @@ test('a shard that does not answer holds up its own letters, which come again, a
   }
   const messages = [await letterOf(inbox, silent), await letterOf(inbox, other)]
   server.clearLogs()
-  await setFaults({ 'shard-0.recorded': 'hold' })
+  await steer({ faults: { 'shard-0.recorded': 'hold' } })
   await inbox.dlq.sendBatch(
     messages.map((letter) => ({ body: JSON.stringify(letter), contentType: 'text' })),
   )
@@ -154,7 +154,7 @@ test('a shard that does not answer holds up its own letters, which come again, a
       .filter((line) => line.message.includes('"event failed"'))
       .map((line) => JSON.parse(line.message).event_id)
   await expect.poll(told, { timeout: 30_000 }).toEqual([other])
-  await setFaults({})
+  await steer({ faults: {} })
   await expect
     .poll(() => lettersIn(inbox, silent, 'recorded = 1'), { timeout: 60_000 })
     .toHaveLength(1)

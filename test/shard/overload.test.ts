@@ -1,8 +1,8 @@
-import { expect, onTestFinished } from 'vitest'
+import { expect } from 'vitest'
 import type { NewEvent } from '../../shared/event'
 import { fnv1a } from '../../shared/hash'
 import { LIMITS } from '../../shared/limits'
-import { steer, test as base } from '../support/steering'
+import { test as base } from '../support/steering'
 
 const test = base.override('vars', { SHARD_COUNT: '2' })
 
@@ -16,8 +16,8 @@ const MOST = Math.floor(LIMITS.SHARD_CHARS_UNDER_WAY / 1_000_100)
 
 test('a shard with too much under way sends more of it back, stores nothing of that, and leaves all others alone', async ({
   inbox,
+  steer,
 }) => {
-  onTestFinished(async () => void (await steer(inbox, { holdCommits: false })))
   const busy = inbox.shard(0)
   const large = (event_id: string): NewEvent => ({
     event_id,
@@ -28,7 +28,7 @@ test('a shard with too much under way sends more of it back, stores nothing of t
   await inbox.postId(idOf(0, 'first'))
   await inbox.postId(idOf(1, 'first'))
   await inbox.drained()
-  await steer(inbox, { holdCommits: true })
+  await steer({ hold: ['commits'] })
   const answers: string[] = []
   const calls = Array.from({ length: MOST + 4 }, async (_, n) => {
     const [outcome] = await busy.accept([large(`large-${n}`)], [2])
@@ -45,10 +45,10 @@ test('a shard with too much under way sends more of it back, stores nothing of t
     { event_id: idOf(1, 'batched'), payload: { text } },
   ])
   // Its other half waits for a commit; the busy shard was asked before that one.
-  await expect.poll(() => steer(inbox, {})).toEqual({ commits: 2, writes: 0 })
+  await expect.poll(() => steer()).toMatchObject({ commits: 2, writes: 0 })
   expect(await busy.accept([large('marker')], [2])).toEqual([{ outcome: 'unanswered', busy: true }])
   const small = inbox.post({ event_id: idOf(0, 'small'), payload: {} })
-  await steer(inbox, { holdCommits: false })
+  await steer({ hold: [] })
 
   expect((await small).status).toBe(202)
   expect((await batch).body.data).toMatchObject([

@@ -3,7 +3,7 @@ import type { WorkerHandle } from 'wrangler'
 import type { EventStatus } from '../../shared/event'
 import { fnv1a } from '../../shared/hash'
 import { prune } from '../../worker/prune'
-import { test as base } from '../support/faulty-inbox'
+import { test as base } from '../support/steering'
 import { type Inbox, SHARDS } from '../support/world'
 
 const test = base.override('vars', { RETENTION_DAYS: '7' })
@@ -86,7 +86,7 @@ for (const silent of [0, 1]) {
   test(`a shard ${silent} that does not answer keeps its own events for another time, and no others`, async ({
     inbox,
     server,
-    setFaults,
+    steer,
   }) => {
     const ids = await addExpired(inbox, `silent${silent}`, 1_200)
     const own = ids.filter((id) => shardOf(id) === silent)
@@ -94,9 +94,9 @@ for (const silent of [0, 1]) {
       `shard-${silent}.${call}`,
       'hold',
     ])
-    await setFaults(Object.fromEntries(silence))
+    await steer({ faults: Object.fromEntries(silence) })
     const lines = await tend({ server })
-    await setFaults({})
+    await steer({ faults: {} })
     expect(prunedOf(lines)).toBe(ids.length - own.length)
     const about = lines.filter(({ shard }) => shard === `shard-${silent}`)
     expect(about).toMatchObject([{ level: 'error', message: expect.stringContaining('pruned') }])
@@ -162,21 +162,21 @@ describe('in a shard', () => {
   test('removes no more before D1 was told of what was removed', async ({
     inbox,
     server,
-    setFaults,
+    steer,
   }) => {
     const own = await addOwn(inbox, 'told')
-    await setFaults({ 'shard-0.flush': 'hold' })
+    await steer({ faults: { 'shard-0.flush': 'hold' } })
     await tend({ server })
     expect(await heldIn(inbox, 'told')).toHaveLength(own.length - STEP_EVENTS)
-    await setFaults({})
+    await steer({ faults: {} })
     await tend({ server })
     expect(await heldIn(inbox, 'told')).toEqual([])
   })
 
-  test('leaves as much time to others as it takes', async ({ inbox, server, setFaults }) => {
+  test('leaves as much time to others as it takes', async ({ inbox, server, steer }) => {
     const own = await addOwn(inbox, 'slow')
     const steps = Math.ceil(own.length / STEP_EVENTS)
-    await setFaults({ 'shard-0.remove': 'slow', 'shard-0.flush': 'slow' })
+    await steer({ faults: { 'shard-0.remove': 'slow', 'shard-0.flush': 'slow' } })
     const startedAt = performance.now()
     await tend({ server })
     expect(performance.now() - startedAt).toBeGreaterThan(steps * 2 * 400)
@@ -232,13 +232,13 @@ test('a D1 that does not answer ends the run without harm; the next one prunes',
   expect(prunedOf(await tend({ server }))).toBe(10)
 })
 
-test('ends before the next run begins, which goes on', async ({ inbox, server, setFaults }) => {
+test('ends before the next run begins, which goes on', async ({ inbox, server, steer }) => {
   await addExpired(inbox, 'long', 1_300)
-  await setFaults({ remove: 'jump' })
+  await steer({ faults: { remove: 'jump' } })
   const pruned = prunedOf(await tend({ server }))
   expect(pruned).toBeGreaterThan(0)
   expect(pruned).toBeLessThanOrEqual(SHARDS * STEP_EVENTS)
-  await setFaults({})
+  await steer({ faults: {} })
   expect(prunedOf(await tend({ server }))).toBe(1_300 - pruned)
   await inbox.expectVerified()
 })

@@ -1,19 +1,13 @@
 import { expect } from 'vitest'
-import { type Inbox, test as base } from '../support/world'
+import { test as base } from '../support/steering'
+import type { Inbox } from '../support/world'
 
-const test = base
-  .override('vars', { SHARD_COUNT: '1' })
-  .override('main', 'test/support/slow-worker.ts')
+const test = base.override('vars', { SHARD_COUNT: '1' })
 
-const slow = async (inbox: Inbox, settings: object = {}) =>
-  JSON.parse((await inbox.call('PUT', '/slow', settings)).text) as { heldWrites: number }
 const remove = async (inbox: Inbox, id: string) =>
   expect((await inbox.call('DELETE', `/inbox/${id}`)).status).toBe(200)
-const refuse = (inbox: Inbox, what: 'INSERT' | 'UPDATE', id: string) =>
-  inbox.db.exec(
-    `CREATE TRIGGER refuse BEFORE ${what} ON events WHEN NEW.event_id = '${id}' BEGIN SELECT RAISE(ABORT, 'no'); END`,
-  )
-const takeAgain = (inbox: Inbox) => inbox.db.exec('DROP TRIGGER refuse')
+const refuse = (inbox: Inbox, verb: 'INSERT' | 'UPDATE', id: string) =>
+  inbox.refuse(verb, `NEW.event_id = '${id}'`)
 const parked = (inbox: Inbox, where = 'true') =>
   inbox.shardRows(0, `SELECT event_id FROM parked WHERE ${where}`)
 /** The counter, and what the rows come to. */
@@ -60,20 +54,21 @@ test('falls at once when an event that D1 has not got is deleted, and is right w
   expect((await inbox.rows()).map(({ event_id }) => event_id)).toEqual(['c'])
 })
 
-test('is right when an event is deleted while it is on its way to D1', async ({ inbox }) => {
-  await slow(inbox, { holdsWrites: true })
+test('is right when an event is deleted while it is on its way to D1', async ({ inbox, steer }) => {
+  await steer({ hold: ['answers'] })
   await inbox.postId('on-its-way')
-  await expect.poll(async () => (await slow(inbox)).heldWrites).toBe(1)
+  await expect.poll(async () => (await steer()).answers).toBe(1)
   expect((await inbox.metrics()).queue_depth).toBe(1)
   await remove(inbox, 'on-its-way')
   expect((await inbox.metrics()).queue_depth).toBe(0)
-  await slow(inbox, { holdsWrites: false })
+  await steer({ hold: [] })
   await settled(inbox)
   expect(await inbox.rows("event_id = 'on-its-way'")).toEqual([])
 })
 
 test('is right when an event that D1 refuses is deleted, whether it waits, is given up, or is on its way', async ({
   inbox,
+  steer,
 }) => {
   const before = await settled(inbox)
   await refuse(inbox, 'INSERT', 'refused')
@@ -91,24 +86,24 @@ test('is right when an event that D1 refuses is deleted, whether it waits, is gi
 
   await inbox.postId('refused')
   await expect.poll(() => parked(inbox)).toHaveLength(1)
-  await slow(inbox, { holdsWrites: true })
-  await takeAgain(inbox)
-  await expect.poll(async () => (await slow(inbox)).heldWrites).toBe(1)
+  await steer({ hold: ['answers'] })
+  await inbox.takeAgain()
+  await expect.poll(async () => (await steer()).answers).toBe(1)
   await remove(inbox, 'refused')
   expect((await inbox.metrics()).queue_depth).toBe(0)
-  await slow(inbox, { holdsWrites: false })
+  await steer({ hold: [] })
   // Nothing that was deleted on its way is told as stored.
   expect(await settled(inbox)).toBe(before)
 
   await refuse(inbox, 'INSERT', 'refused')
-  await slow(inbox, { holdsWrites: true })
+  await steer({ hold: ['answers'] })
   await inbox.postId('refused')
-  await expect.poll(async () => (await slow(inbox)).heldWrites).toBe(1)
+  await expect.poll(async () => (await steer()).answers).toBe(1)
   await remove(inbox, 'refused')
-  await slow(inbox, { holdsWrites: false })
+  await steer({ hold: [] })
   await settled(inbox)
   expect(await parked(inbox)).toEqual([])
-  await takeAgain(inbox)
+  await inbox.takeAgain()
 })
 
 test('what D1 takes after all is told as any other event that was stored', async ({ inbox }) => {
@@ -117,7 +112,7 @@ test('what D1 takes after all is told as any other event that was stored', async
   await inbox.postId('late')
   await expect.poll(() => parked(inbox)).toHaveLength(1)
   const refusedAt = (await inbox.metrics()).last_processed_at ?? ''
-  await takeAgain(inbox)
+  await inbox.takeAgain()
   await inbox.drained()
   expect(await settled(inbox)).toBe(before + 1)
   expect((await inbox.metrics()).last_processed_at ?? '').toSatisfy((at: string) => at > refusedAt)
@@ -134,17 +129,17 @@ test('has no part in a change that D1 refuses, nor in the deletion of its event'
   expect((await inbox.metrics()).queue_depth).toBe(0)
   await remove(inbox, 'changed')
   await settled(inbox)
-  await takeAgain(inbox)
+  await inbox.takeAgain()
 })
 
-test('a listing tells nothing of what came in while it waited for D1', async ({ inbox }) => {
-  await slow(inbox, { holdsWrites: true })
+test('a listing tells nothing of what came in while it waited for D1', async ({ inbox, steer }) => {
+  await steer({ hold: ['answers'] })
   await inbox.postId('before')
-  await expect.poll(async () => (await slow(inbox)).heldWrites).toBe(1)
+  await expect.poll(async () => (await steer()).answers).toBe(1)
   const listing = inbox.get('/inbox?limit=1')
   await inbox.metrics()
   for (let n = 0; n < 5; n++) await inbox.postId(`later-${n}`)
-  await slow(inbox, { holdsWrites: false })
+  await steer({ hold: [] })
   // None, or the one that came before, should its two seconds be over.
   expect((await listing).body.unstored).toBeLessThanOrEqual(1)
   await settled(inbox)

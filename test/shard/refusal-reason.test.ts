@@ -1,6 +1,6 @@
 import { describe, expect, test as plain } from 'vitest'
 import { refusalReason } from '../../objects/alarm/refusal-reason'
-import { logged } from '../support/steering'
+import { logged } from '../support/logs'
 import { test as base } from '../support/world'
 
 const test = base.override('vars', { SHARD_COUNT: '1', MAX_RETRIES: '1' })

@@ -1,25 +1,26 @@
 import { expect } from 'vitest'
-import type { Held, Steering } from './steered-worker'
-import { AUTHORIZED, type Inbox, test as base } from './world'
+import type { Seen, Steering } from './steered-worker'
+import { test as base } from './world'
 
-/** The fixture with the real worker as `steered-worker.ts` wraps it, and one shard. */
-export const test = base
-  .override('main', 'test/support/steered-worker.ts')
-  .override('vars', { SHARD_COUNT: '1', MAX_RETRIES: '2', LOG_LEVEL: 'debug' })
+export const STEERED_WORKER = 'test/support/steered-worker.ts'
 
-/** Steers; what is not named stays as it is. @returns what waits */
-export async function steer(inbox: Inbox, steering: Partial<Steering>): Promise<Held> {
-  const response = await fetch(new URL('/steer', inbox.url), {
-    method: 'POST',
-    headers: AUTHORIZED,
-    body: JSON.stringify(steering),
-  })
+/**
+ * Steers the worker at `url`; what is not named stays as it is, and null ends all steering.
+ * @returns what waits there, and what it has seen
+ */
+export async function steerAt(url: URL, steering: Partial<Steering> | null): Promise<Seen> {
+  const request = steering
+    ? { method: 'POST', body: JSON.stringify(steering) }
+    : { method: 'DELETE' }
+  const response = await fetch(new URL('/steer', url), request)
   expect(response.status).toBe(200)
-  return response.json() as Promise<Held>
+  return (await response.json()) as Seen
 }
 
-/** Lines of the log with this message, as objects. */
-export function logged(server: { getLogs(): { message: string }[] }, message: string) {
-  const lines = server.getLogs().filter((line) => line.message.includes(`"message":"${message}"`))
-  return lines.map((line): Record<string, unknown> => JSON.parse(line.message))
-}
+/** The fixture with the real worker as `steered-worker.ts` wraps it. At the end of each test it is steered no more. */
+export const test = base
+  .override('main', STEERED_WORKER)
+  .extend('steer', async ({ inbox }, { onCleanup }) => {
+    onCleanup(async () => void (await steerAt(inbox.url, null)))
+    return (steering: Partial<Steering> = {}) => steerAt(inbox.url, steering)
+  })

@@ -1,13 +1,7 @@
-import { readFileSync } from 'node:fs'
 import { test as base, expect } from 'vitest'
-import {
-  createTestHarness,
-  type TestHarness,
-  unstable_readConfig,
-  unstable_splitSqlQuery,
-} from 'wrangler'
-
+import { createTestHarness, type TestHarness, unstable_readConfig } from 'wrangler'
 import { checkExchange } from './openapi'
+import { applySchema } from './schema'
 
 export const SHARDS = 2
 export const AUTHORIZED = { Authorization: 'Bearer dev-token' }
@@ -66,7 +60,10 @@ function wrapped(main: string, vars: Record<string, string>) {
   return { config: { ...config, main, vars: { ...config.vars, ...vars } } }
 }
 
-/** The real worker, with its D1, shards, alarms, queue and assets in workerd, as `wrangler.jsonc` describes it. Its storage starts empty. */
+/**
+ * The real worker, with its D1, shards, alarms, queue and assets in workerd, as `wrangler.jsonc` describes it.
+ * Its storage starts empty.
+ */
 export const test = base
   .extend('vars', { scope: 'file' }, async (): Promise<Record<string, string>> => ({}))
   .extend('main', { scope: 'file' }, async (): Promise<string | null> => null)
@@ -76,9 +73,7 @@ export const test = base
     })
     onCleanup(() => server.close())
     await server.listen()
-    const { DB } = await server.getWorker<Env>().getEnv()
-    const schema = unstable_splitSqlQuery(readFileSync('schema.sql', 'utf8'))
-    await DB.batch(schema.map((statement) => DB.prepare(statement)))
+    await applySchema((await server.getWorker<Env>().getEnv()).DB)
     return server
   })
   .extend('inbox', { scope: 'file' }, async ({ server }) => inboxOf(server))
@@ -116,6 +111,13 @@ async function inboxOf(server: TestHarness) {
         await env.DB.exec('ALTER TABLE events_away RENAME TO events')
       }
     },
+    /** From now on D1 refuses to insert, update or delete events for which `when`, about NEW or OLD, is true. */
+    refuse: (verb: 'INSERT' | 'UPDATE' | 'DELETE', when: string) =>
+      env.DB.exec(
+        `CREATE TRIGGER refuse BEFORE ${verb} ON events WHEN ${when} BEGIN SELECT RAISE(ABORT, 'no'); END`,
+      ),
+    /** It refuses none of them any more. */
+    takeAgain: () => env.DB.exec('DROP TRIGGER refuse'),
     /** Starts every shard anew: it forgets how long it meant to wait for D1. */
     async restartShards() {
       for (const id of await worker.listDurableObjectIds('SHARD'))

@@ -1,13 +1,11 @@
-import { readFileSync } from 'node:fs'
 import { expect } from 'vitest'
-import { unstable_splitSqlQuery } from 'wrangler'
+import { SCHEMA } from '../support/schema'
 import { test as base, type Inbox, type InboxEvent, type Row } from '../support/world'
 
 /** What docs/operating.md says of a D1 that was restored to an earlier moment: shards know nothing of it. */
 
 const test = base.override('vars', { SHARD_COUNT: '1', MAX_RETRIES: '1' })
 
-const schema = unstable_splitSqlQuery(readFileSync('schema.sql', 'utf8'))
 const INSERT = `INTO events SELECT value ->> 'event_id', value ->> 'payload', value ->> 'metadata',
   value ->> 'status', value ->> 'created_at', value ->> 'updated_at', value ->> 'retry_count' FROM json_each(?)`
 
@@ -23,7 +21,7 @@ async function momentOf(inbox: Inbox): Promise<() => Promise<void>> {
   const events = await inbox.rows()
   const others = ['dead_letters', 'fences']
   for (const table of others) await db.exec(`CREATE TABLE ${table}_then AS SELECT * FROM ${table}`)
-  const anew = ['DROP TABLE IF EXISTS events_held', ...schema, 'DELETE FROM events']
+  const anew = ['DROP TABLE IF EXISTS events_held', ...SCHEMA, 'DELETE FROM events']
   const again = others.flatMap((table) => [
     `DELETE FROM ${table}`,
     `INSERT INTO ${table} SELECT * FROM ${table}_then`,
