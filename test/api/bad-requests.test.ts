@@ -1,5 +1,6 @@
 import { request } from 'node:http'
 import { describe, expect } from 'vitest'
+import { logText } from '../support/logs'
 import { AUTHORIZED, test } from '../support/world'
 
 const JSON_TYPE = { 'Content-Type': 'application/json' }
@@ -347,10 +348,7 @@ describe('tokens', () => {
       })
       expect([value, response.status]).toEqual([value, status])
       expect(await response.text()).not.toMatch(/API_TOKENS|dev-token/)
-      const lines = server
-        .getLogs()
-        .map((line) => line.message)
-        .join('\n')
+      const lines = logText(server)
       if (status === 503) expect(lines).toContain('API_TOKENS')
       expect(lines).not.toContain('dev-token')
     }

@@ -3,6 +3,7 @@ import { describe, expect, test as plain } from 'vitest'
 import type { TestHarness } from 'wrangler'
 import { configurationOf, readConfiguration, type Variables } from '../../shared/config'
 import { fnv1a } from '../../shared/hash'
+import { logged } from '../support/logs'
 import { clientOf, SHARDS, test } from '../support/world'
 
 const TOKENS = '[{"name":"a","token":"t","scopes":["read"]}]'
@@ -120,11 +121,7 @@ async function restart(server: TestHarness, vars: Record<string, string>, tokens
   return clientOf((await server.listen()).url)
 }
 
-const mistakesTold = (server: TestHarness) =>
-  server
-    .getLogs()
-    .flatMap(({ message }) => (message.startsWith('{') ? [JSON.parse(message)] : []))
-    .filter(({ message }) => message === 'the configuration is not right')
+const mistakesTold = (server: TestHarness) => logged(server, 'the configuration is not right')
 
 const NOT_CONFIGURED = [503, 'NOT_CONFIGURED']
 
@@ -169,7 +166,7 @@ describe('a service with a wrong', () => {
       )
       expect(await answers(server, { [name]: value })).toEqual({ ...fine, ...expected })
       await expect.poll(() => mistakesTold(server)).toHaveLength(1)
-      const [{ level, mistakes }] = mistakesTold(server)
+      const [{ level, mistakes } = {}] = mistakesTold(server)
       expect([level, mistakes]).toEqual(['error', [expect.stringContaining(name)]])
     })
   }

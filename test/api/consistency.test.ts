@@ -26,15 +26,13 @@ test('what cannot be written in time is told in unstored; consistency=eventual d
   inbox,
 }) => {
   await inbox.drained()
-  await inbox.db.exec(
-    "CREATE TRIGGER refuse BEFORE INSERT ON events WHEN NEW.event_id = 'refused' BEGIN SELECT RAISE(ABORT, 'no'); END",
-  )
+  await inbox.refuse('INSERT', "NEW.event_id = 'refused'")
   await inbox.postId('refused')
   expect((await inbox.get('/inbox?limit=1')).body.unstored).toBe(1)
   expect((await inbox.get('/inbox?limit=1&consistency=eventual')).body).not.toHaveProperty(
     'unstored',
   )
-  await inbox.db.exec('DROP TRIGGER refuse')
+  await inbox.takeAgain()
   await inbox.drained()
   expect((await inbox.get('/inbox?limit=1')).body.unstored).toBe(0)
 })
@@ -45,7 +43,9 @@ test('paging through 10,000 events while others arrive and are acknowledged retu
   const before = (await inbox.metrics()).total
   const ids = JSON.stringify(Array.from({ length: 10_000 }, (_, n) => `there-${n}`))
   // Many to a millisecond, so that the id must break ties.
-  const sql = `INSERT INTO events SELECT value, '{}', NULL, 'pending', strftime('%Y-%m-%dT%H:%M:%fZ', 1750000000 + key / 1000 / 1000.0, 'unixepoch'), '2025-07-01T00:00:00.000Z', 0 FROM json_each(?)`
+  const created = `strftime('%Y-%m-%dT%H:%M:%fZ', 1750000000 + key / 1000 / 1000.0, 'unixepoch')`
+  const sql = `INSERT INTO events
+    SELECT value, '{}', NULL, 'pending', ${created}, '2025-07-01T00:00:00.000Z', 0 FROM json_each(?)`
   await inbox.db.prepare(sql).bind(ids).run()
   const seen: string[] = []
   let cursor: string | null = null

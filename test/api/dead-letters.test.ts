@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect } from 'vitest'
 import { deadLetterBatches, deadLetterMessage } from '../../shared/dead-letter'
+import { logged, logText } from '../support/logs'
 import { inParallel, test as base, type Verification } from '../support/world'
 
 // One shard, so that all events of a test are in one batch.
@@ -192,14 +193,7 @@ describe('a dead letter', () => {
     await expect.poll(inbox.deadLetters).toEqual([])
     server.clearLogs()
     await inbox.dlq.send(JSON.stringify(letter), { contentType: 'text' })
-    await expect
-      .poll(() =>
-        server
-          .getLogs()
-          .map((line) => line.message)
-          .join(),
-      )
-      .toContain('event failed')
+    await expect.poll(() => logText(server)).toContain('event failed')
     expect(await inbox.deadLetters()).toEqual([])
   })
 
@@ -207,20 +201,17 @@ describe('a dead letter', () => {
     server.clearLogs()
     await inbox.post({ event_id: 'traced', payload: {} }, { 'X-Correlation-ID': 'trace-me' })
     for (let n = 0; n < 3; n++) await inbox.nack('traced', 'no')
-    const lines = () =>
-      server
-        .getLogs()
-        .filter((line) => line.message.includes('"event failed"'))
-        .map((line) => JSON.parse(line.message))
-    await expect.poll(lines).toMatchObject([
-      {
-        level: 'error',
-        event_id: 'traced',
-        correlation_id: 'trace-me',
-        shard: 'shard-0',
-        reason: 'no',
-      },
-    ])
+    await expect
+      .poll(() => logged(server, 'event failed'))
+      .toMatchObject([
+        {
+          level: 'error',
+          event_id: 'traced',
+          correlation_id: 'trace-me',
+          shard: 'shard-0',
+          reason: 'no',
+        },
+      ])
     expect(
       (await inbox.deadLetters()).find(({ event_id }) => event_id === 'traced')?.correlation_id,
     ).toBe('trace-me')

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect } from 'vitest'
 import { unstable_readConfig } from 'wrangler'
+import { logLines, logText } from '../support/logs'
 import { METHODS, openapi } from '../support/openapi'
 import { AUTHORIZED, test as base } from '../support/world'
 
@@ -121,10 +122,7 @@ describe('correlation', () => {
     server,
   }) => {
     const lines = () =>
-      server
-        .getLogs()
-        .filter(({ message }) => /"message":"(request|accepted)"/.test(message))
-        .map(({ message }) => JSON.parse(message))
+      logLines(server).filter(({ message }) => /^(request|accepted)$/.test(String(message)))
     server.clearLogs()
     const id = { 'X-Correlation-ID': 'trace-1' }
     await inbox.post({ event_id: 'logged', payload: { secret: 'do-not-log' } }, id)
@@ -172,12 +170,8 @@ describe('correlation', () => {
         code: 'UNAUTHORIZED',
       },
     ])
-    const all = server
-      .getLogs()
-      .map(({ message }) => message)
-      .join()
     for (const secret of ['do-not-log', 'not-a-token', 'dev-token'])
-      expect(all).not.toContain(secret)
+      expect(logText(server)).not.toContain(secret)
   })
 })
 
@@ -186,9 +180,7 @@ test('a replay is logged as the request it is, and nothing is logged as accepted
   server,
 }) => {
   const logged = () =>
-    server
-      .getLogs()
-      .flatMap(({ message }) => (message.startsWith('{') ? [JSON.parse(message)] : []))
+    logLines(server)
       .filter((line) => line.correlation_id === 'replayed')
       .map(({ message, status }) => [message, status])
   const headers = { 'Idempotency-Key': 'k-1', 'X-Correlation-ID': 'replayed' }

@@ -1,21 +1,13 @@
 import { describe, expect } from 'vitest'
 import type { TestHarness } from 'wrangler'
+import { logLines } from '../support/logs'
 import { clientOf, inParallel, test as base } from '../support/world'
 
 const test = base.override('vars', { MAX_RETRIES: '1' })
 
-interface Line {
-  level: string
-  message: string
-  [field: string]: unknown
-}
-
-const lines = (server: TestHarness): Line[] =>
-  server.getLogs().flatMap(({ message }) => (message.startsWith('{') ? [JSON.parse(message)] : []))
-
 /** The lines of the requests under this correlation id, once there are so many. */
-async function linesOf(server: TestHarness, id: string, count = 1): Promise<Line[]> {
-  const own = () => lines(server).filter(({ correlation_id }) => correlation_id === id)
+async function linesOf(server: TestHarness, id: string, count = 1) {
+  const own = () => logLines(server).filter(({ correlation_id }) => correlation_id === id)
   await expect.poll(own).toHaveLength(count)
   return own()
 }
@@ -129,14 +121,16 @@ test('LOG_LEVEL leaves out what is below it; one that is none of them is info, a
     await inbox.post({ payload: {} })
     await inbox.call('GET', '/nowhere')
     await inbox.nack('any')
-    const last = () => lines(server).find(({ path }) => path === '/inbox/any/nack')
+    const last = () => logLines(server).find(({ path }) => path === '/inbox/any/nack')
     await expect.poll(last).toBeDefined()
     // Drains tell of themselves at debug, whenever they come.
-    const drains = () => lines(server).filter((line) => line.level === 'debug')
+    const drains = () => logLines(server).filter((line) => line.level === 'debug')
     if (level === 'debug') await expect.poll(drains).not.toEqual([])
     else expect(drains()).toEqual([])
-    const others = lines(server).filter((line) => line.level !== 'debug')
+    const others = logLines(server).filter((line) => line.level !== 'debug')
     expect(others.map((line) => line.level)).toEqual(told)
   }
-  expect(JSON.stringify(lines(server))).toContain('LOG_LEVEL is none of debug, info, warn, error')
+  expect(JSON.stringify(logLines(server))).toContain(
+    'LOG_LEVEL is none of debug, info, warn, error',
+  )
 })

@@ -100,13 +100,12 @@ test('compares nothing with a journal of over a thousand commits', async ({ inbo
 test('does not compare what D1 refuses, as long as it is tried again', async ({ inbox }) => {
   const refuse = (what: 'INSERT' | 'UPDATE' | 'DELETE', id: string) => {
     const row = what === 'INSERT' ? 'NEW' : 'OLD'
-    const sql = `CREATE TRIGGER refuse BEFORE ${what} ON events WHEN ${row}.event_id = '${id}'`
-    return inbox.db.exec(`${sql} BEGIN SELECT RAISE(ABORT, 'no'); END`)
+    return inbox.refuse(what, `${row}.event_id = '${id}'`)
   }
   const parked = (where: string) =>
     expect.poll(() => inbox.shardRows(0, `SELECT 1 FROM parked WHERE ${where}`)).toHaveLength(1)
   const takeAgain = async () => {
-    await inbox.db.exec('DROP TRIGGER refuse')
+    await inbox.takeAgain()
     await inbox.expectVerified()
   }
   await refuse('UPDATE', 'c-0')
@@ -129,7 +128,7 @@ test('does not compare what D1 refuses, as long as it is tried again', async ({ 
   expect((await verify(inbox)).behind).toContain(created_at.slice(0, 'yyyy-mm-ddThh'.length))
   await parked("event_id = 'refused' AND retry_at IS NULL")
   await inbox.expectVerified()
-  await inbox.db.exec('DROP TRIGGER refuse')
+  await inbox.takeAgain()
 })
 
 test('counts more events and dead letters than fit one step', async ({ inbox }) => {

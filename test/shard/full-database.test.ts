@@ -129,9 +129,7 @@ test('parked events that are too many for D1 at once are told in parts too', asy
   // The first write that lands makes the fence.
   await inbox.postId('before')
   await inbox.drained()
-  await inbox.db.exec(
-    "CREATE TRIGGER refuse BEFORE INSERT ON events WHEN NEW.event_id LIKE 'parked-%' BEGIN SELECT RAISE(ABORT, 'no'); END",
-  )
+  await inbox.refuse('INSERT', "NEW.event_id LIKE 'parked-%'")
   await postBatch(inbox, idsOf('parked', 20))
   const parked = () => inbox.shardRows(0, 'SELECT 1 FROM parked')
   await expect.poll(async () => (await parked()).length).toBe(20)
@@ -139,7 +137,7 @@ test('parked events that are too many for D1 at once are told in parts too', asy
   const raiseFence = (by: number) =>
     inbox.db.prepare('UPDATE fences SET tick = tick + ?').bind(by).run()
   await raiseFence(1e15)
-  await inbox.db.exec('DROP TRIGGER refuse')
+  await inbox.takeAgain()
   await takeAtOnce(inbox, 'INSERT', 7)
   const notDue = 'SELECT 1 FROM parked WHERE retry_at > ?'
   await expect.poll(() => inbox.shardRows(0, notDue, Date.now())).toEqual([])

@@ -1,11 +1,10 @@
 import { describe, expect, onTestFinished, vi } from 'vitest'
 import { cutReason, parseDeadLetter } from '../../shared/dead-letter'
 import { recordDeadLetters } from '../../worker/dead-letter-log'
-import { fnv1a } from '../../shared/hash'
+import { logged, logText } from '../support/logs'
+import { shardOf } from '../support/past'
 import { test } from '../support/steering'
-import { type Inbox, SHARDS } from '../support/world'
-
-const shardOf = (id: string) => fnv1a(id) % SHARDS
+import type { Inbox } from '../support/world'
 
 /** Nacks an event until it has failed. */
 async function fail(inbox: Inbox, id: string, reason: string) {
@@ -62,9 +61,9 @@ describe('an event that failed again', () => {
     await expect.poll(() => reasonOf(inbox, 'recorded')).toBe(undefined)
     server.clearLogs()
     await inbox.dlq.send(message, { contentType: 'text' })
-    const taken = () => server.getLogs().filter((line) => line.message.includes('letters taken'))
+    const taken = () => logged(server, 'dead letters taken')
     await expect.poll(taken).toHaveLength(1)
-    expect(JSON.parse(taken()[0]?.message ?? '')).toMatchObject({
+    expect(taken()[0]).toMatchObject({
       level: 'info',
       recorded: 0,
       withdrawn: 1,
@@ -83,12 +82,7 @@ describe('an event that failed again', () => {
     await expect.poll(() => reasonOf(inbox, 'kept')).toBe('second')
     server.clearLogs()
     await inbox.dlq.send(message, { contentType: 'text' })
-    const logs = () =>
-      server
-        .getLogs()
-        .map((line) => line.message)
-        .join()
-    await expect.poll(logs).toContain('"withdrawn":1')
+    await expect.poll(() => logText(server)).toContain('"withdrawn":1')
     expect(await reasonOf(inbox, 'kept')).toBe('second')
   })
 })
@@ -148,11 +142,7 @@ test('a shard that does not answer holds up its own letters, which come again, a
   await expect
     .poll(() => lettersIn(inbox, other, 'recorded = 1'), { timeout: 30_000 })
     .toHaveLength(1)
-  const told = () =>
-    server
-      .getLogs()
-      .filter((line) => line.message.includes('"event failed"'))
-      .map((line) => JSON.parse(line.message).event_id)
+  const told = () => logged(server, 'event failed').map(({ event_id }) => event_id)
   await expect.poll(told, { timeout: 30_000 }).toEqual([other])
   await steer({ faults: {} })
   await expect

@@ -1,52 +1,23 @@
 import { describe, expect, onTestFinished, vi } from 'vitest'
 import type { WorkerHandle } from 'wrangler'
-import type { EventStatus } from '../../shared/event'
-import { fnv1a } from '../../shared/hash'
 import { prune } from '../../worker/prune'
+import { logLines } from '../support/logs'
+import { addPast, DAY_MS, shardOf } from '../support/past'
 import { test as base } from '../support/steering'
 import { type Inbox, SHARDS } from '../support/world'
 
 const test = base.override('vars', { RETENTION_DAYS: '7' })
-const daysAgo = (days: number) => Date.now() - days * 24 * 60 * 60 * 1_000
+const daysAgo = (days: number) => Date.now() - days * DAY_MS
+const idsOf = (prefix: string, count: number) =>
+  Array.from({ length: count }, (_, n) => `${prefix}-${n}`)
 /** As in prune.ts. */
 const STEP_EVENTS = 250
-const shardOf = (id: string) => fnv1a(id) % SHARDS
 
-/** Puts events of a past time where accepting and draining would have put them. */
-async function add(
-  inbox: Inbox,
-  prefix: string,
-  count: number,
-  status: EventStatus,
-  created: number,
-  updated: number,
-): Promise<string[]> {
-  const ids = Array.from({ length: count }, (_, n) => `${prefix}-${n}`)
-  for (let shard = 0; shard < SHARDS; shard++) {
-    const own = ids.filter((id) => shardOf(id) === shard)
-    const insert = `INSERT INTO events (event_id, correlation_id, status, created_at, updated_at) SELECT value, 'c', '${status}', ?2, ?3 FROM json_each(?1)`
-    await inbox.shardRows(shard, insert, JSON.stringify(own), created, updated)
-    await inbox.shardRows(shard, `UPDATE counters SET ${status} = ${status} + ?`, own.length)
-    if (status !== 'failed') continue
-    const letters =
-      "INSERT INTO dead_letters (event_id, reason, failed_at, sent_at, recorded) SELECT value, 'r', ?2, ?2, 1 FROM json_each(?1)"
-    await inbox.shardRows(shard, letters, JSON.stringify(own), updated)
-    await inbox.db
-      .prepare("INSERT INTO dead_letters SELECT value, ?2, 'r', 3, 'c', ?3 FROM json_each(?1)")
-      .bind(JSON.stringify(own), `shard-${shard}`, new Date(updated).toISOString())
-      .run()
-  }
-  const copy = `INSERT INTO events (event_id, payload, status, created_at, updated_at) SELECT value, '{}', '${status}', ?2, ?3 FROM json_each(?1)`
-  const times = [created, updated].map((time) => new Date(time).toISOString())
-  await inbox.db
-    .prepare(copy)
-    .bind(JSON.stringify(ids), ...times)
-    .run()
+async function addExpired(inbox: Inbox, prefix: string, count: number): Promise<string[]> {
+  const ids = idsOf(prefix, count)
+  await addPast(inbox, ids, 'delivered', daysAgo(9), { updated: daysAgo(8) })
   return ids
 }
-
-const addExpired = (inbox: Inbox, prefix: string, count: number) =>
-  add(inbox, prefix, count, 'delivered', daysAgo(9), daysAgo(8))
 
 interface World {
   server: {
@@ -61,10 +32,7 @@ async function tend({ server }: World): Promise<Record<string, unknown>[]> {
   server.clearLogs()
   const { outcome } = await server.getWorker<Env>().scheduled({ cron: '*/5 * * * *' })
   expect(outcome).toBe('ok')
-  return server
-    .getLogs()
-    .filter(({ message }) => message.startsWith('{'))
-    .map(({ message }) => JSON.parse(message))
+  return logLines(server)
 }
 
 const prunedOf = (lines: Record<string, unknown>[]) =>
@@ -115,10 +83,10 @@ test('removes events delivered more than RETENTION_DAYS ago from shard and D1, a
   server,
 }) => {
   await addExpired(inbox, 'expired', 2_500)
-  await add(inbox, 'late', 3, 'delivered', daysAgo(9), daysAgo(6))
-  await add(inbox, 'fresh', 4, 'delivered', daysAgo(6), daysAgo(6))
-  await add(inbox, 'waiting', 5, 'pending', daysAgo(90), daysAgo(90))
-  await add(inbox, 'failed', 6, 'failed', daysAgo(90), daysAgo(90))
+  await addPast(inbox, idsOf('late', 3), 'delivered', daysAgo(9), { updated: daysAgo(6) })
+  await addPast(inbox, idsOf('fresh', 4), 'delivered', daysAgo(6), { updated: daysAgo(6) })
+  await addPast(inbox, idsOf('waiting', 5), 'pending', daysAgo(90), { updated: daysAgo(90) })
+  await addPast(inbox, idsOf('failed', 6), 'failed', daysAgo(90), { updated: daysAgo(90) })
   await inbox.expectVerified()
   expect((await inbox.metrics()).total).toBe(2_518)
 
@@ -143,7 +111,7 @@ test('removes events delivered more than RETENTION_DAYS ago from shard and D1, a
 })
 
 test('goes on page by page, past pages of which nothing may go', async ({ inbox, server }) => {
-  await add(inbox, 'old', 6_000, 'delivered', daysAgo(10), daysAgo(6))
+  await addPast(inbox, idsOf('old', 6_000), 'delivered', daysAgo(10), { updated: daysAgo(6) })
   await addExpired(inbox, 'behind', 21_000)
   expect(prunedOf(await tend({ server }))).toBe(21_000)
   expect(await heldIn(inbox, 'old')).toHaveLength(6_000)
@@ -189,11 +157,7 @@ test('two runs at once remove each event once', async ({ inbox, server }) => {
   server.clearLogs()
   const runs = [1, 2].map(() => server.getWorker<Env>().scheduled({ cron: '*/5 * * * *' }))
   for (const { outcome } of await Promise.all(runs)) expect(outcome).toBe('ok')
-  const pruned = server
-    .getLogs()
-    .filter(({ message }) => message.includes('"pruned"'))
-    .map(({ message }) => JSON.parse(message))
-  expect(prunedOf(pruned)).toBe(3_000)
+  expect(prunedOf(logLines(server))).toBe(3_000)
   await inbox.expectVerified()
   expect(await heldIn(inbox, 'twice')).toEqual([])
 })

@@ -3,18 +3,16 @@ import { type Inbox, inParallel, test as base } from '../support/world'
 
 const test = base.override('vars', { SHARD_COUNT: '1', MAX_RETRIES: '1' })
 
-/** While `work` runs, D1 refuses what the trigger catches. */
+/** While `work` runs, D1 refuses such changes. */
 async function refusing(
   inbox: Inbox,
+  verb: 'INSERT' | 'UPDATE' | 'DELETE',
   when: string,
-  condition: string,
   work: () => Promise<void>,
 ): Promise<void> {
-  await inbox.db.exec(
-    `CREATE TRIGGER refuse BEFORE ${when} ON events WHEN ${condition} BEGIN SELECT RAISE(ABORT, 'not now'); END`,
-  )
+  await inbox.refuse(verb, when)
   await work()
-  await inbox.db.exec('DROP TRIGGER refuse')
+  await inbox.takeAgain()
 }
 
 const parked = (inbox: Inbox, id: string) =>

@@ -13,9 +13,7 @@ const list = async (inbox: Inbox, query = '') => {
 const remove = (inbox: Inbox, id: string) => inbox.call('DELETE', `/inbox/${id}`)
 const parked = (inbox: Inbox) => inbox.shardRows(0, 'SELECT event_id FROM parked')
 const refuse = (inbox: Inbox, what: 'UPDATE' | 'DELETE', id: string) =>
-  inbox.db.exec(
-    `CREATE TRIGGER refuse BEFORE ${what} ON events WHEN OLD.event_id = '${id}' BEGIN SELECT RAISE(ABORT, 'no'); END`,
-  )
+  inbox.refuse(what, `OLD.event_id = '${id}'`)
 
 test('a listing says how many events are missing from it, and how many changes it does not show yet', async ({
   inbox,
@@ -78,7 +76,7 @@ test('changes and deletions that D1 refuses are told too, and for how long they 
     const seconds = await waits()
     expect(seconds).toBeGreaterThan(0)
     expect(seconds).toBeLessThan(1_800)
-    await inbox.db.exec('DROP TRIGGER refuse')
+    await inbox.takeAgain()
     await expect.poll(() => parked(inbox)).toEqual([])
     expect(await list(inbox)).toMatchObject({ unstored: 0, stale: 0 })
     expect(await waits()).toBe(0)
