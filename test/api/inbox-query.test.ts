@@ -1,58 +1,11 @@
 import fc from 'fast-check'
 import { describe, expect } from 'vitest'
-import { parseInboxQuery, parseTime } from '../../worker/inbox-query'
-import { LIMITS } from '../../shared/limits'
-import { type Inbox, type InboxEvent, inParallel, type Row, test } from '../support/world'
+import { parseTime } from '../../worker/inbox-query'
+import { addRows, listed, listedAll } from '../support/listing'
+import { type Row, test } from '../support/world'
 
 const DAY_MS = 24 * 60 * 60 * 1_000
 const START = Date.parse('2026-01-01T00:00:00Z')
-
-/** Puts rows into D1 as a drain would, and into the counters of a shard. */
-async function load(inbox: Inbox, rows: Row[]): Promise<void> {
-  const values = rows.map((row) => [
-    row.event_id,
-    row.payload,
-    row.metadata,
-    row.status,
-    row.created_at,
-    row.updated_at,
-    row.retry_count,
-  ])
-  const sql =
-    'INSERT INTO events SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6 FROM json_each(?)'
-  for (let at = 0; at < values.length; at += 1_000)
-    await inbox.db
-      .prepare(sql)
-      .bind(JSON.stringify(values.slice(at, at + 1_000)))
-      .run()
-}
-
-interface Page {
-  data: InboxEvent[]
-  total?: number | null
-  next_cursor: string | null
-}
-
-async function page(inbox: Inbox, query: string): Promise<Page> {
-  const { status, text } = await inbox.get(`/inbox?${query}`)
-  if (status !== 200) throw new Error(`${query}: ${text}`)
-  return JSON.parse(text)
-}
-
-/** Follows the cursor to the end. */
-async function allPages(inbox: Inbox, query: string): Promise<InboxEvent[]> {
-  const events: InboxEvent[] = []
-  let cursor: string | null = null
-  do {
-    const { data, next_cursor }: Page = await page(
-      inbox,
-      cursor ? `${query}&cursor=${cursor}` : query,
-    )
-    events.push(...data)
-    cursor = next_cursor
-  } while (cursor)
-  return events
-}
 
 type Query = Partial<Record<string, string>>
 
@@ -172,7 +125,7 @@ describe('a query', () => {
       created_at: new Date(START + created * 60_000).toISOString(),
       updated_at: new Date(START + updated * 60_000).toISOString(),
     }))
-    await load(inbox, events)
+    await addRows(inbox, events)
     let found = 0
     await fc.assert(
       fc.asyncProperty(queries, fc.nat({ max: 20 }), async (given, offset) => {
@@ -187,9 +140,9 @@ describe('a query', () => {
           Object.entries(query).map(([name, value]) => [name, value ?? '']),
         ).toString()
         expect(
-          (await allPages(inbox, `${text}&consistency=eventual`)).map((event) => event.event_id),
+          (await listedAll(inbox, `${text}&consistency=eventual`)).map((event) => event.event_id),
         ).toEqual(expected)
-        const byOffset = await page(inbox, `${text}&offset=${offset}&consistency=eventual`)
+        const byOffset = await listed(inbox, `${text}&offset=${offset}&consistency=eventual`)
         const limit = Number(query.limit ?? 50)
         expect(byOffset.data.map((event) => event.event_id)).toEqual(
           expected.slice(offset, offset + limit),
@@ -220,7 +173,7 @@ describe('a query', () => {
       '',
     ])
       expect(parseTime(bad)).toBeNull()
-    await load(inbox, [
+    await addRows(inbox, [
       {
         event_id: 'edge',
         payload: '{}',
@@ -232,7 +185,7 @@ describe('a query', () => {
       },
     ])
     const ids = async (query: string) =>
-      (await page(inbox, `consistency=eventual&${query}`)).data.map((event) => event.event_id)
+      (await listed(inbox, `consistency=eventual&${query}`)).data.map((event) => event.event_id)
     expect(await ids('from=2030-01-01')).toEqual(['edge'])
     expect(await ids('from=2029-12-31&to=2030-01-01')).toEqual([])
     expect(await ids('from=2030-01-01T01:00:00%2B01:00&to=2030-01-02')).toEqual(['edge'])
@@ -242,9 +195,9 @@ describe('a query', () => {
     inbox,
   }) => {
     await inbox.postId('counted')
-    expect(await page(inbox, 'limit=1&count=false')).not.toHaveProperty('total')
-    expect((await page(inbox, 'limit=1')).total).toBe(1)
-    expect((await page(inbox, 'limit=1&status=delivered,failed')).total).toBe(0)
+    expect(await listed(inbox, 'limit=1&count=false')).not.toHaveProperty('total')
+    expect((await listed(inbox, 'limit=1')).total).toBe(1)
+    expect((await listed(inbox, 'limit=1&status=delivered,failed')).total).toBe(0)
   })
 
   test('names what is wrong with each parameter, and what is probably meant', async ({ inbox }) => {
@@ -282,114 +235,5 @@ describe('a query', () => {
       expect([query, status, problem.code]).toEqual([query, 400, 'INVALID_PARAMETER'])
       expect(problem.errors).toContainEqual({ parameter, detail: expect.stringContaining(detail) })
     }
-  })
-
-  test('stops after LIMITS.PAGE_SCAN events that no index can choose from, and goes on from there', async ({
-    inbox,
-  }) => {
-    const count = LIMITS.PAGE_SCAN * 2 + 500
-    const events = Array.from({ length: count }, (_, n) => ({
-      event_id: `scan-${String(n).padStart(6, '0')}`,
-      payload: JSON.stringify({ rare: n % 9_000 === 42 }),
-      metadata: null,
-      status: 'pending',
-      created_at: new Date(START - (n + 1) * 1_000).toISOString(),
-      updated_at: new Date(START).toISOString(),
-      retry_count: 0,
-    }))
-    await load(inbox, events)
-    const query = 'payload.rare=true&to=2026-01-01&consistency=eventual&limit=100'
-    const first = await page(inbox, query)
-    expect(first.data.map((event) => event.event_id)).toEqual(['scan-000042', 'scan-009042'])
-    expect(first.total).toBeNull()
-    expect(first.next_cursor).not.toBeNull()
-    expect((await allPages(inbox, query)).map((event) => event.event_id)).toEqual([
-      'scan-000042',
-      'scan-009042',
-      'scan-018042',
-    ])
-  })
-
-  test('ends a page early rather than hold more than 8 MB, and goes on behind it', async ({
-    inbox,
-  }) => {
-    const payload = JSON.stringify({ text: 'x'.repeat(900_000) })
-    await inParallel(
-      20,
-      5,
-      async (n) =>
-        void (await inbox.post(
-          `{"event_id":"big-${n}","payload":${payload},"metadata":{"big":true}}`,
-        )),
-    )
-    await inbox.drained()
-    const first = await page(inbox, 'metadata.big=true&limit=100')
-    expect(first.data.length).toBe(8)
-    expect(await allPages(inbox, 'metadata.big=true&limit=100')).toHaveLength(20)
-  }, 60_000)
-})
-
-test('reads no more rows of many events than a page needs', async ({ inbox }) => {
-  const { count } = (
-    await inbox.db.prepare('SELECT count(*) AS count FROM events').all<{ count: number }>()
-  ).results[0] ?? { count: 0 }
-  expect(count).toBeGreaterThan(LIMITS.PAGE_SCAN)
-  const { next_cursor } = await page(inbox, 'consistency=eventual&limit=1&to=2026-01-01')
-  const texts = [
-    'limit=50',
-    'status=pending',
-    'status=pending,failed',
-    'from=2025-12-31&to=2026-01-01',
-    'status=pending&from=2025-12-31',
-    'sort=event_id&order=asc',
-    `to=2026-01-01&cursor=${next_cursor}`,
-  ]
-  for (const query of texts) {
-    const { page: statement } = parseInboxQuery(new URLSearchParams(query))
-    const { meta } = await inbox.db
-      .prepare(statement.sql)
-      .bind(...statement.bindings)
-      .all()
-    expect([query, meta.rows_read < 1_000]).toEqual([query, true])
-  }
-})
-
-describe('a cursor', () => {
-  test('belongs to its sort and filters, in whatever order they are given', async ({ inbox }) => {
-    const { next_cursor } = await page(inbox, 'status=pending&min_retries=0&limit=1')
-    expect(
-      await inbox.get(`/inbox?min_retries=0&limit=5&status=pending&cursor=${next_cursor}`),
-    ).toMatchObject({ status: 200 })
-    for (const query of [
-      'status=pending',
-      'status=failed&min_retries=0',
-      'status=pending&min_retries=0&order=asc',
-      'status=pending&min_retries=0&sort=event_id',
-    ]) {
-      const { status, body: problem } = await inbox.get(`/inbox?${query}&cursor=${next_cursor}`)
-      expect([query, status]).toEqual([query, 400])
-      expect(problem.errors[0]).toMatchObject({ parameter: 'cursor' })
-    }
-    expect(
-      (await inbox.get(`/inbox?status=pending&min_retries=0&offset=1&cursor=${next_cursor}`))
-        .status,
-    ).toBe(400)
-  })
-
-  test('is refused without harm when it was tampered with', () => {
-    fc.assert(
-      fc.property(
-        fc.oneof(
-          fc.string(),
-          fc.base64String(),
-          fc.jsonValue().map((value) => btoa(encodeURIComponent(JSON.stringify(value)))),
-        ),
-        (cursor) => {
-          expect(() => parseInboxQuery(new URLSearchParams({ cursor }))).toThrow(
-            'cursor is not one',
-          )
-        },
-      ),
-    )
   })
 })

@@ -30,6 +30,54 @@ const headersOf = (head: string) =>
     .filter((line) => !/^(content-length|transfer-encoding|connection):/i.test(line))
     .toSorted()
 
+describe('the router answers', () => {
+  const cases = [
+    ['GET', '/nowhere', 404, 'NOT_FOUND'],
+    ['GET', '/inbox/a/b', 404, 'NOT_FOUND'],
+    ['GET', '/inbox/unknown-id', 404, 'EVENT_NOT_FOUND'],
+    ['GET', '/inbox/a%20b', 400, 'INVALID_PARAMETER'],
+    ['GET', '/inbox/%E0%A4%A', 400, 'INVALID_PARAMETER'],
+    ['GET', '/events', 405, 'METHOD_NOT_ALLOWED'],
+    ['PUT', '/inbox', 405, 'METHOD_NOT_ALLOWED'],
+    ['POST', '/metrics', 405, 'METHOD_NOT_ALLOWED'],
+    ['GET', '/inbox?limit=0', 400, 'INVALID_PARAMETER'],
+    ['GET', '/inbox?limit=1001', 400, 'INVALID_PARAMETER'],
+    ['GET', '/inbox?limit=ten', 400, 'INVALID_PARAMETER'],
+    ['GET', '/inbox?offset=-1', 400, 'INVALID_PARAMETER'],
+    ['GET', '/inbox?status=done', 400, 'INVALID_PARAMETER'],
+    ['GET', '/inbox?status=', 400, 'INVALID_PARAMETER'],
+    ['GET', '/inbox?limit=1&limit=2', 400, 'INVALID_PARAMETER'],
+    ['GET', '/inbox?staus=pending', 400, 'INVALID_PARAMETER'],
+  ] as const
+  for (const [method, path, status, code] of cases) {
+    test(`${method} ${path} with ${status} ${code}`, async ({ inbox }) => {
+      const answer = await inbox.call(method, path)
+      expect([answer.status, answer.body.code]).toEqual([status, code])
+      expect(answer.headers.get('X-Correlation-ID')).toBe(answer.body.correlation_id)
+      if (status === 405)
+        expect(answer.headers.get('Allow')).toBe(path === '/events' ? 'POST' : 'GET, HEAD')
+      const parameter = /[?](\w+)/.exec(path)?.[1]
+      if (parameter) expect(answer.body.errors[0]?.parameter).toBe(parameter)
+    })
+  }
+
+  test('only /health without a token', async ({ inbox }) => {
+    expect((await fetch(new URL('/health', inbox.url))).status).toBe(200)
+    for (const path of ['/inbox', '/inbox/a', '/metrics', '/dlq']) {
+      expect((await fetch(new URL(path, inbox.url))).status).toBe(401)
+    }
+  })
+
+  test('with a correlation id of its own for one that could break a log line', async ({
+    inbox,
+  }) => {
+    const { headers } = await inbox.call('GET', '/metrics', undefined, {
+      'X-Correlation-ID': 'a"b',
+    })
+    expect(headers.get('X-Correlation-ID')).toMatch(/^[0-9a-f-]{36}$/)
+  })
+})
+
 describe('HEAD', () => {
   test('is answered as GET is, without a body, wherever GET is', async ({ inbox }) => {
     await inbox.postId('there')

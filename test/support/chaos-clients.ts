@@ -1,11 +1,11 @@
 import { expect } from 'vitest'
 import { withTimeout } from '../../shared/retry'
-import type { Operation, State } from './history'
+import { Histories, made, nacked, sameIf, type Status, type Step, STEPS } from './chaos-histories'
+import { ChaosIds } from './chaos-ids'
+import type { Operation } from './history'
 import type { clientOf, InboxEvent } from './world'
 
 type Client = ReturnType<typeof clientOf>
-type Step = Operation['step']
-type Status = State['status']
 
 interface Entry {
   event_id: string
@@ -21,37 +21,17 @@ interface Page {
   stale?: number
 }
 
-interface Counts {
-  total: number
-  pending: number
-  delivered: number
-  failed: number
-}
+type Counts = Record<'total' | 'pending' | 'delivered' | 'failed', number>
 
-/** Why an event of a batch was not taken: a shard did not answer, or the worker has not heard of the last SHARD_COUNT. */
+/** Why an event of a batch was not taken: no shard answered, or the worker has not heard of the last SHARD_COUNT. */
 const NOT_TAKEN = ['UNAVAILABLE', 'NOT_CONFIGURED']
-/** So many operations on an event, then its clients leave it alone. */
-const MOST_OPERATIONS = 10
-const OPEN_EVENTS = 30
 /** Whatever goes wrong, a client is told. */
 const ANSWER_TIMEOUT_MS = 60_000
-
-const to = (status: Status, from: Status[]): Step => {
-  return (before) => (from.includes(before.status) ? { ...before, status } : null)
-}
-const STEPS: Record<'ack' | 'retry' | 'delete' | 'refuse' | 'prune', Step> = {
-  ack: to('delivered', ['pending']),
-  retry: (before) =>
-    before.status === 'failed' ? { ...before, status: 'pending', nacks: 0 } : null,
-  delete: to('absent', ['pending', 'delivered', 'failed']),
-  prune: to('absent', ['delivered']),
-  refuse: to('failed', ['pending']),
-}
 
 /** Clients that post, change and read events at random, and write down what they were answered. */
 export class Clients {
   /** What was done to each event. */
-  readonly histories = new Map<string, Operation[]>()
+  readonly histories = new Histories()
   /** How often each kind of request got each status. */
   readonly answers: Record<string, number> = {}
   /** What was answered as done, and what may have been done without an answer. */
@@ -59,34 +39,32 @@ export class Clients {
   readonly #client: Client
   readonly #random: () => number
   readonly #mostNacks: number
-  /** Operations on whatever event they find. */
-  readonly #onAll: Operation[] = []
   readonly #accepted = new Set<string>()
   readonly #mayBeGone = new Set<string>()
   readonly #keys = new Map<string, { payload: { n: number }; event_id?: string }>()
-  #open: string[] = []
+  readonly #ids: ChaosIds
   #failed: string[] = []
-  #count = 0
 
   constructor(client: Client, random: () => number, mostNacks: number) {
     this.#client = client
     this.#random = random
+    this.#ids = new ChaosIds(random, (id) => this.histories.countOf(id))
     this.#mostNacks = mostNacks
   }
 
   /** One request at random. */
   act(): Promise<void> {
     const acts: [weight: number, () => Promise<void>][] = [
-      [24, () => this.#post([this.#anId()])],
-      [6, () => this.#post(this.#someIds(12))],
-      [6, () => this.#postKeyed(`key-${this.#between(1, this.#keys.size + 2)}`)],
-      [12, () => this.#move('ack', this.#openId())],
-      [24, () => this.#move('nack', this.#openId())],
-      [8, () => this.#move('retry', this.#failed.shift() ?? this.#openId())],
-      [4, () => this.#move('delete', this.#openId())],
-      [8, async () => void (await this.read(this.#openId()))],
-      [4, () => this.#ackMany(this.#someIds(8))],
-      [2, () => this.#redriveSome(this.#someIds(8))],
+      [24, () => this.#post([this.#ids.any()])],
+      [6, () => this.#post(this.#ids.some(12))],
+      [6, () => this.#postKeyed(`key-${this.#ids.between(1, this.#keys.size + 2)}`)],
+      [12, () => this.#move('ack', this.#ids.open())],
+      [24, () => this.#move('nack', this.#ids.open())],
+      [8, () => this.#move('retry', this.#failed.shift() ?? this.#ids.open())],
+      [4, () => this.#move('delete', this.#ids.open())],
+      [8, async () => void (await this.read(this.#ids.open()))],
+      [4, () => this.#ackMany(this.#ids.some(8))],
+      [2, () => this.#redriveSome(this.#ids.some(8))],
       [1, () => this.redriveAll({ reason: 'no' })],
       [3, () => this.#list()],
       [4, () => this.#readMetrics()],
@@ -96,43 +74,9 @@ export class Clients {
     return act?.() ?? Promise.resolve()
   }
 
-  /** All operations on an event, and those on whatever they find. */
-  historyOf(id: string): Operation[] {
-    const own = this.histories.get(id) ?? []
-    const since = Math.min(...own.map(({ start }) => start))
-    return [...own, ...this.#onAll.filter(({ end }) => end > since)]
-  }
-
   /** Sends what was never answered again, until it is. */
   async settle(): Promise<void> {
     for (const [key, { event_id }] of this.#keys) if (!event_id) await this.#postKeyed(key)
-  }
-
-  // Ids
-
-  #between(least: number, most: number): number {
-    return least + Math.floor(this.#random() * (most - least + 1))
-  }
-
-  #newId(): string {
-    // D1 refuses some.
-    const id = `${this.#random() < 0.15 ? 'refused' : 'plain'}-${++this.#count}`
-    this.#open.push(id)
-    return id
-  }
-
-  #openId(): string {
-    const isOpen = (id: string) => (this.histories.get(id)?.length ?? 0) < MOST_OPERATIONS
-    this.#open = this.#open.filter(isOpen).slice(-OPEN_EVENTS)
-    return this.#open[this.#between(0, this.#open.length - 1)] ?? this.#newId()
-  }
-
-  #anId(): string {
-    return this.#random() < 0.6 ? this.#newId() : this.#openId()
-  }
-
-  #someIds(most: number): string[] {
-    return [...new Set(Array.from({ length: this.#between(1, most) }, () => this.#anId()))]
   }
 
   // Writing down
@@ -148,26 +92,16 @@ export class Clients {
     return { ...answer, start, end: isLost ? Infinity : performance.now(), isLost }
   }
 
-  #note(id: string, operation: Operation): void {
-    const history = this.histories.get(id) ?? []
-    this.histories.set(id, history)
-    if (history.length === 0 && id.startsWith('refused')) {
-      const always = { start: 0, end: Infinity, answered: false, repeats: true }
-      history.push({ what: 'D1 may have refused it', ...always, step: STEPS.refuse })
-    }
-    history.push(operation)
-  }
-
   // Requests
 
   async #post(ids: string[]): Promise<void> {
     // Those that a key made come by their key.
-    const own = ids.map((id) => (id.startsWith('idempotency-key-') ? this.#newId() : id))
+    const own = ids.map((id) => (id.startsWith('idempotency-key-') ? this.#ids.fresh() : id))
     const events = own.map((event_id) => {
       const refuse = event_id.startsWith('refused')
       // Too large to be bound together with others.
       const filler = this.#random() < 0.003 ? 'x'.repeat(510_000) : ''
-      return { event_id, payload: { n: ++this.#count, refuse, filler } }
+      return { event_id, payload: { n: this.#ids.number(), refuse, filler } }
     })
     const isBatch = events.length > 1
     const body = isBatch ? events : events[0]
@@ -182,7 +116,7 @@ export class Clients {
       if (outcome === 'accepted') this.#accepted.add(event_id)
       if (outcome === 'accepted') this.tally.posts++
       if (!answered) this.tally.lostPosts++
-      this.#note(event_id, {
+      this.histories.note(event_id, {
         what: `post ${payload.n}: ${outcome} ${first ?? ''}`,
         start,
         end: answered ? end : Infinity,
@@ -197,7 +131,7 @@ export class Clients {
 
   /** An event without an id of its own, sent again until it is answered. */
   async #postKeyed(key: string): Promise<void> {
-    const known = this.#keys.get(key) ?? { payload: { n: ++this.#count } }
+    const known = this.#keys.get(key) ?? { payload: { n: this.#ids.number() } }
     this.#keys.set(key, known)
     const { payload } = known
     const tries: Operation[] = []
@@ -221,10 +155,10 @@ export class Clients {
       const { event_id } = answer.body.data
       known.event_id = event_id
       this.#accepted.add(event_id)
-      if (!this.histories.has(event_id)) this.#open.push(event_id)
+      if (this.histories.countOf(event_id) === 0) this.#ids.add(event_id)
       break
     }
-    if (known.event_id) for (const each of tries) this.#note(known.event_id, each)
+    if (known.event_id) for (const each of tries) this.histories.note(known.event_id, each)
   }
 
   async #move(verb: 'ack' | 'nack' | 'retry' | 'delete', id: string): Promise<void> {
@@ -238,8 +172,8 @@ export class Clients {
     if (verb === 'ack' && isLost) this.tally.lostAcks++
     if (found === 'failed') this.#failed.push(id)
     if (verb === 'ack' && status === 200) this.tally.acks++
-    const effect = verb === 'nack' ? this.#nacked(found) : STEPS[verb]
-    this.#note(id, {
+    const effect = verb === 'nack' ? nacked(this.#mostNacks, found) : STEPS[verb]
+    this.histories.note(id, {
       what: `${verb}: ${status} ${found ?? present ?? ''}`,
       start,
       end,
@@ -250,16 +184,6 @@ export class Clients {
         return effect(before)
       },
     })
-  }
-
-  /** @param found the status it was answered with, when it was */
-  #nacked(found: string | undefined): Step {
-    return (before) => {
-      if (before.status !== 'pending') return null
-      const nacks = before.nacks + 1
-      const status = nacks >= this.#mostNacks ? 'failed' : 'pending'
-      return found === undefined || found === status ? { ...before, status, nacks } : null
-    }
   }
 
   async #ackMany(ids: string[]): Promise<void> {
@@ -283,7 +207,7 @@ export class Clients {
       if (outcome === 'delivered') this.tally.acks++
       if (!answered) this.tally.lostAcks++
       const what = `ack with others: ${outcome}`
-      this.#note(id, { what, start, end: answered ? end : Infinity, answered, step })
+      this.histories.note(id, { what, start, end: answered ? end : Infinity, answered, step })
     }
   }
 
@@ -296,14 +220,21 @@ export class Clients {
     const what = `redrive with others: ${redriven} of ${ids.length}`
     const step: Step = (before) =>
       redriven === 0 ? sameIf(before.status !== 'failed', before) : STEPS.retry(before)
-    for (const id of ids) this.#note(id, { what, start, end, answered, step })
+    for (const id of ids) this.histories.note(id, { what, start, end, answered, step })
   }
 
   /** Whatever dead letters there are. @returns whether it was answered */
   async redriveAll(which: { reason: string } | { all: true }): Promise<void> {
     const { start, end } = await this.#ask('redrive', '/dlq/retry', which)
     const step = STEPS.retry
-    this.#onAll.push({ what: 'redrive of all', start, end, answered: false, repeats: true, step })
+    this.histories.noteOnAll({
+      what: 'redrive of all',
+      start,
+      end,
+      answered: false,
+      repeats: true,
+      step,
+    })
   }
 
   /** Has delivered events removed by `prune`. */
@@ -311,7 +242,7 @@ export class Clients {
     const what = 'pruning'
     const operation = { what, start: performance.now(), end: Infinity, answered: false }
     const pruning: Operation = { ...operation, repeats: true, step: STEPS.prune }
-    this.#onAll.push(pruning)
+    this.histories.noteOnAll(pruning)
     const end = () => void (pruning.end = performance.now())
     await prune().then(end, () => {})
   }
@@ -322,22 +253,8 @@ export class Clients {
     if (isLost) return undefined
     expect([200, 404]).toContain(status)
     const event = status === 200 ? body.data : undefined
-    this.#noteSeen(id, 'read', start, end, event)
+    this.histories.noteSeen(id, 'read', start, end, event)
     return event
-  }
-
-  #noteSeen(id: string, how: string, start: number, end: number, event?: InboxEvent): void {
-    const status = event?.status ?? 'absent'
-    const n = event?.payload.n
-    const isSeen = (state: State) =>
-      state.status === status && (status === 'absent' || state.n === n)
-    this.#note(id, {
-      what: `${how}: ${status} ${String(n)}`,
-      start,
-      end,
-      answered: true,
-      step: (before) => sameIf(isSeen(before), before),
-    })
   }
 
   /** Lists all: what was accepted before is in it, but for as many events as it says. */
@@ -364,7 +281,7 @@ export class Clients {
     // Then all that is listed is as it was at some moment since.
     if (stale > 0) return
     for (const [id, event] of found)
-      if (this.#open.includes(id)) this.#noteSeen(id, 'list', start, performance.now(), event)
+      if (this.#ids.isOpen(id)) this.histories.noteSeen(id, 'list', start, performance.now(), event)
   }
 
   async #readMetrics(): Promise<void> {
@@ -379,12 +296,4 @@ export class Clients {
     for (const name of ['total', 'pending', 'delivered', 'failed'] as const)
       expect(all[name]).toBe(shards.reduce((sum, each) => sum + each[name], 0))
   }
-}
-
-function sameIf(holds: boolean, state: State): State | null {
-  return holds ? state : null
-}
-
-function made(before: State, n: number): State | null {
-  return before.status === 'absent' ? { status: 'pending', n, nacks: 0 } : null
 }

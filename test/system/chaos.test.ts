@@ -126,7 +126,7 @@ const stateOf = ({ status, retry_count }: InboxEvent | Row, payload: unknown) =>
 /** D1 has each event as its shard has it, and no other; and so with the dead letters, also when all of them come again. */
 async function expectStored(inbox: ChaoticInbox, clients: Clients, isRefused: boolean) {
   const held = new Map<string, InboxEvent>()
-  for (const id of clients.histories.keys()) {
+  for (const id of clients.histories.ids()) {
     const event = await clients.read(id)
     if (event) held.set(id, event)
   }
@@ -149,8 +149,8 @@ async function expectStored(inbox: ChaoticInbox, clients: Clients, isRefused: bo
 
 function expectExplained(clients: Clients): void {
   const wrong: Operation[][] = []
-  for (const id of clients.histories.keys()) {
-    const history = clients.historyOf(id)
+  for (const id of clients.histories.ids()) {
+    const history = clients.histories.of(id)
     if (!isExplained(history)) wrong.push(history)
   }
   expect(wrong.map(tell).join('\n\n')).toBe('')
