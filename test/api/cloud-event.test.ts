@@ -19,7 +19,7 @@ describe('CloudEvents', () => {
     ['binary', Mode.BINARY],
     ['structured', Mode.STRUCTURED],
   ] as const) {
-    test(`of the SDK in ${name} mode: data is the payload, attributes are the metadata, source and id the identity`, async ({
+    test(`of the SDK in ${name} mode: data as payload, attributes as metadata, source and id as identity`, async ({
       inbox,
     }) => {
       const statuses: number[] = []

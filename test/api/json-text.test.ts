@@ -5,7 +5,7 @@ import { memberSources, nestingDepth } from '../../worker/ingest/json-text'
 const value = fc.jsonValue({ maxDepth: 4, stringUnit: 'binary' })
 const blank = fc.stringMatching(/^[ \t\r\n]{0,3}$/)
 
-/** JSON text of an object, written by hand: blanks anywhere, keys that repeat, are empty, hold quotes or backslashes. */
+/** JSON text of an object as by hand: blanks anywhere, keys that repeat, are empty, hold quotes or backslashes. */
 const objectText = fc
   .tuple(fc.array(fc.tuple(fc.string({ unit: 'binary' }), value)), blank)
   .map(([entries, gap]) => {

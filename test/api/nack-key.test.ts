@@ -12,7 +12,7 @@ const nack = async (inbox: Inbox, id: string, key: string | undefined, body?: un
   return [answer.status, replayed, status ?? answer.body.code, retry_count]
 }
 
-test('a nack with the Idempotency-Key of the last one is answered with the present state, and counts no second time', async ({
+test('a nack with the Idempotency-Key of the last one gets the present state, and counts no second time', async ({
   inbox,
 }) => {
   await inbox.postId('a')

@@ -1,6 +1,6 @@
 import type { Client } from './uses'
 
-/** What the document forbids does not compile either: a line that does is an error, as the one before it expects one. */
+/** What the document forbids does not compile: a line that does is an error, as the one before it expects one. */
 export async function useWrongly(client: Client) {
   // @ts-expect-error: a payload is an object
   await client.POST('/events', { body: { payload: 17 } })

@@ -6,7 +6,7 @@ import { computed, test } from '../support/browser'
 
 const EXAMPLE = 'https://event-inbox.example.workers.dev'
 
-test('the example page of another origin, with its own policy, shows the inbox, hears of changes, and keeps its style to itself', async ({
+test('the example page of another origin, with its own policy, shows the inbox and keeps its style to itself', async ({
   inbox,
   open,
 }) => {

@@ -24,7 +24,7 @@ function inFiles(
   })
 }
 
-test('the alarm is armed while there is work and not otherwise; the cron trigger revives a shard whose alarm is gone', async () => {
+test('the alarm is armed while there is work, and only then; cron revives a shard whose alarm is gone', async () => {
   const folder = storageFolder()
   const alarms = () =>
     inFiles(

@@ -4,7 +4,7 @@ import { inParallel, test as base } from '../support/world'
 
 const test = base.override('vars', { SHARD_COUNT: '1', LOG_LEVEL: 'debug' })
 
-test('a drain is one debug line, one warning for each failure, and one line of all it concerned once D1 is back', async ({
+test('a drain is a debug line, a warning for each failure, and one line of all it concerned once D1 is back', async ({
   inbox,
   server,
 }) => {

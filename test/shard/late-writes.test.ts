@@ -149,7 +149,8 @@ test('a write whose answer was lost can be repeated; another event under its id 
 })
 
 test('a D1 that never answers is given up after 10 seconds', async () => {
-  // Locally D1 shares a process with its callers and cannot be made to hang alone: this stands for the silence, not for D1.
+  // Locally D1 shares a process with its callers and cannot be made to hang alone: this stands for the silence, not
+  // for D1.
   const statement = { bind: () => statement }
   const silent = {
     prepare: () => statement,

@@ -14,7 +14,7 @@ function idOf(shard: number, name: string): string {
 const text = 'x'.repeat(1_000_000)
 const MOST = Math.floor(LIMITS.SHARD_CHARS_UNDER_WAY / 1_000_100)
 
-test('a shard with too much under way sends more of it back, stores nothing of that, and leaves all others alone', async ({
+test('a shard with too much under way sends more back, stores nothing of that, and leaves all others alone', async ({
   inbox,
   steer,
 }) => {

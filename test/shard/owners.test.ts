@@ -139,7 +139,7 @@ test('a worker that has not heard of more shards says so, rather than that there
   })
 })
 
-test('an event accepted anew by another shard takes the place of the deleted one, however late its former owner tells D1', async ({
+test('an event accepted anew elsewhere takes the deleted one’s place, however late that one’s owner tells D1', async ({
   inbox,
 }) => {
   const id = moving(1, 4, 'anew')
@@ -213,7 +213,7 @@ test('a former owner that does not answer holds up the events it may have, and n
   expect(await outcomesOf()).toEqual(['accepted', 'duplicate', 'duplicate', 'duplicate'])
 })
 
-test('a shard that was asked for an event by its owner under a larger SHARD_COUNT accepts none for a smaller one any more', async ({
+test('a shard that its owner under a larger SHARD_COUNT has asked accepts nothing for a smaller one any more', async ({
   inbox,
 }) => {
   const shard = inbox.shard(0)
@@ -222,7 +222,8 @@ test('a shard that was asked for an event by its owner under a larger SHARD_COUN
   const accepted: string[] = []
   for (let count = 10; count < 40; count++) {
     const company = ids(`company-${count}`).slice(0, 3)
-    // After a commit that several shared, the next one waits for company: it is still open when the larger count comes in.
+    // After a commit that several shared, the next one waits for company: it is still open when the larger count
+    // comes in.
     await Promise.all(company.map((id) => accept(id, count)))
     const [late, handed] = await Promise.allSettled([
       accept(`late-${count}`, count),

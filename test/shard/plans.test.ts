@@ -50,7 +50,10 @@ const BY_ID = 'SEARCH events USING PRIMARY KEY (event_id=?)'
 const BY_STATUS = 'SEARCH events USING INDEX events_by_status (status=?)'
 const NEWEST_FIRST = 'SCAN events USING INDEX events_by_time'
 
-/** The reads of a listing, beside those of the rows of its page; then those of its total, and of where the next page goes on. */
+/**
+ * The reads of a listing, beside those of the rows of its page; then those of its total, and of where the next page
+ * goes on.
+ */
 const LISTINGS: [query: string, ...reads: string[][]][] = [
   ['', [NEWEST_FIRST]],
   ['order=asc', [NEWEST_FIRST]],

@@ -57,7 +57,10 @@ function effect({ change, alone = true, situation }: Case) {
 }
 
 describe('what D1 refused', () => {
-  /** What each case comes to: attempts, when it is tried again, status, retry_count, queue_depth, whether it is a dead letter. */
+  /**
+   * What each case comes to: attempts, when it is tried again, status, retry_count, queue_depth, and whether it is a
+   * dead letter.
+   */
   type Expected = [
     number,
     number | null,

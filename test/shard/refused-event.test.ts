@@ -7,7 +7,7 @@ const test = base.override('vars', { SHARD_COUNT: '1' })
 const refuse = (inbox: Inbox, id: string) => inbox.refuse('INSERT', `NEW.event_id = '${id}'`)
 
 describe('an event that D1 refuses', () => {
-  test('in the middle of 500 is isolated in one drain, tried MAX_RETRIES times, failed, and dead-lettered; the others are stored', async ({
+  test('among 500 is isolated in one drain, tried MAX_RETRIES times, and dead-lettered; the others are stored', async ({
     inbox,
   }) => {
     await refuse(inbox, 'poison')

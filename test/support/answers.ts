@@ -12,7 +12,7 @@ export function shown(output: string): string {
   return lines.map((line) => (/^[{[]/.test(line) ? broken(line, '', 0) : line)).join('\n')
 }
 
-/** JSON text in as few lines as fit, broken between members and elements. `used` is what stands in the line before it. */
+/** JSON text in as few lines as fit, broken between members or elements. `used` is what stands before it. */
 function broken(json: string, indent: string, used: number): string {
   if (used + json.length <= WIDTH) return json
   const inner = `${indent} `

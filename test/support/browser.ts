@@ -33,7 +33,9 @@ export const test = base
     onCleanup(async () => {
       for (const context of contexts) await context.close()
     })
-    /** Opens the dashboard at a hash, with the development token unless told otherwise. Any script error fails the test. */
+    /**
+     * Opens the dashboard at a hash, with the development token unless told otherwise. Any script error fails the test.
+     */
     return async (
       hash = '',
       {

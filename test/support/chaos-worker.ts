@@ -2,7 +2,7 @@ import worker, { EventShard as Shard } from '../../worker'
 import { aroundD1 } from './around-d1'
 import { randomOf } from './random'
 
-/** The real worker on a platform that fails in every way it may. `/chaos` says how often, and counts how often it did. */
+/** The real worker on a platform that fails in every way it may. `/chaos` sets how often and counts it. */
 let random = randomOf(0)
 
 // Trouble fills the log faster than it is read while the test asks D1, which waits: then neither side would go on.
@@ -84,7 +84,10 @@ export class EventShard extends Shard {
     this.ctx.abort('chaos')
   }
 
-  /** Has what backs off tried now: a minute would be too long for a test. @returns what of it may still change its status */
+  /**
+   * Has what backs off tried now: a minute would be too long for a test.
+   * @returns what of it may still change its status
+   */
   async hurry(): Promise<{ undecided: number; commits: number }> {
     const { sql } = this.ctx.storage
     sql.exec('UPDATE parked SET retry_at = 0 WHERE retry_at IS NOT NULL')

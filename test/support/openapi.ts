@@ -111,8 +111,10 @@ function answerElsewhere(items: PathItem[], status: number): Answer | undefined 
 }
 
 /** Headers that belong to HTTP, to caches, to browsers or to the token, and stand on any request or answer. */
-const EVERYWHERE =
-  /^(accept|access-control-.+|authorization|cache-control|connection|content-(encoding|length|type)|date|origin|transfer-encoding|vary|x-content-type-options)$/
+const EVERYWHERE = new RegExp(
+  '^(accept|access-control-.+|authorization|cache-control|connection|content-(encoding|length|type)|date|origin' +
+    '|transfer-encoding|vary|x-content-type-options)$',
+)
 
 function checkHeaders({ headers: described = {} }: Answer, headers: Headers): void {
   for (const [name, { required, schema }] of Object.entries(described)) {

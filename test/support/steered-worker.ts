@@ -1,7 +1,7 @@
 import worker, { EventShard as Shard } from '../../worker'
 import { aroundD1, type Sent } from './around-d1'
 
-/** The real worker, in which a test moves the clock, holds things back, slows them down or has them fail, by POST /steer. */
+/** The real worker, in which a test moves the clock, holds things back, slows them or has them fail, by POST /steer. */
 export interface Steering {
   /** What `Date.now()` is ahead of the machine's clock. */
   shiftMs: number

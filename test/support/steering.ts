@@ -4,7 +4,10 @@ import { test as base } from './world'
 
 export const STEERED_WORKER = 'test/support/steered-worker.ts'
 
-/** Steers the worker there; what is not named stays as it is. Null ends all steering. @returns what waits, and what it has seen */
+/**
+ * Steers the worker at `url`; what is not named stays as it is, and null ends all steering.
+ * @returns what waits there, and what it has seen
+ */
 export async function steerAt(url: URL, steering: Partial<Steering> | null): Promise<Seen> {
   const request = steering
     ? { method: 'POST', body: JSON.stringify(steering) }

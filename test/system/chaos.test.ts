@@ -18,7 +18,8 @@ const ERAS = [2, 3, 5]
 const MAX_RETRIES = 2
 
 // D1 really refuses these, until it does not any more.
-const REFUSE = `CREATE TRIGGER refuse BEFORE INSERT ON events WHEN new.payload ->> 'refuse' BEGIN SELECT RAISE(ABORT, 'refused'); END`
+const REFUSE = `CREATE TRIGGER refuse BEFORE INSERT ON events WHEN new.payload ->> 'refuse'
+  BEGIN SELECT RAISE(ABORT, 'refused'); END`.replaceAll('\n', ' ')
 
 interface Recount {
   shard: string
@@ -92,7 +93,7 @@ async function trouble(inbox: ChaoticInbox, clients: Clients, isOver: () => bool
   return done
 }
 
-/** Nothing fails any more, but for what D1 refuses. Resolves once D1 and the queue have been told of all that they take. */
+/** Nothing fails any more, but for what D1 refuses. Resolves once D1 and the queue were told of all that they take. */
 async function recover(inbox: ChaoticInbox, isRefusing: boolean): Promise<void> {
   await inbox.control('?level=0')
   // What backs off in memory begins anew.
@@ -123,7 +124,7 @@ const stateOf = ({ status, retry_count }: InboxEvent | Row, payload: unknown) =>
   payload: JSON.stringify(payload).slice(0, 60),
 })
 
-/** D1 has each event as its shard has it, and no other; and so with the dead letters, also when all of them come again. */
+/** D1 has each event as its shard has it, and no other; so with dead letters, also when all of them come again. */
 async function expectStored(inbox: ChaoticInbox, clients: Clients, isRefused: boolean) {
   const held = new Map<string, InboxEvent>()
   for (const id of clients.histories.ids()) {

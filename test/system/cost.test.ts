@@ -76,7 +76,7 @@ async function atRandom(rate: number, times: number, work: () => Promise<unknown
 
 const batchOf = (events: number) => `[${Array(events).fill(event).join(',')}]`
 
-test('an event costs at most 6 dollars a million in single posts under load, 5 in batches, 10 with its ack', async () => {
+test('a million events cost at most 6 dollars as single posts under load, 5 as batches, 10 with acks', async () => {
   const inbox = await countedInbox()
   const postBatch = async (events: number) => {
     const { body } = await inbox.call<{ event_id: string }[]>('POST', '/events', batchOf(events))

@@ -59,7 +59,9 @@ test(`a server killed ${KILLS} times under load has every event it answered 202 
   )
   expect([...acked].filter((id) => !delivered.has(id))).toEqual([])
   console.info(
-    `${KILLS} kills, ${answered.size} times 202, ${ids.size} rows (${ids.size - answered.size} stored whose answer was lost), total ${body.data.total}, ${acked.size} acks answered, ${delivered.size} delivered`,
+    `${KILLS} kills, ${answered.size} times 202,`,
+    `${ids.size} rows (${ids.size - answered.size} stored whose answer was lost), total ${body.data.total},`,
+    `${acked.size} acks answered, ${delivered.size} delivered`,
   )
   await server.stop()
 }, 300_000)

@@ -46,7 +46,8 @@ test(`${POSTS} posts at concurrency ${CONCURRENCY}: answers, counters and rows a
   for (let shard = 0; shard < SHARDS; shard++) {
     const [counts] = await inbox.shardRows(
       shard,
-      'SELECT pending, queue_depth, (SELECT count(*) FROM events) AS rows, (SELECT count(*) FROM journal) AS journal FROM counters',
+      `SELECT pending, queue_depth, (SELECT count(*) FROM events) AS rows, (SELECT count(*) FROM journal) AS journal
+       FROM counters`,
     )
     const ids = (await inbox.shardRows(shard, 'SELECT event_id FROM events')).map(
       (row) => row.event_id,
@@ -61,6 +62,7 @@ test(`${POSTS} posts at concurrency ${CONCURRENCY}: answers, counters and rows a
     perShard.push(inD1)
   }
   console.info(
-    `${POSTS} posts in ${Math.round(loadMs)} ms, drained ${Math.round(drainMs)} ms later, ${samples.length} samples of /metrics; per shard: ${perShard.join(' + ')} = ${POSTS}`,
+    `${POSTS} posts in ${Math.round(loadMs)} ms, drained ${Math.round(drainMs)} ms later,`,
+    `${samples.length} samples of /metrics; per shard: ${perShard.join(' + ')} = ${POSTS}`,
   )
 })

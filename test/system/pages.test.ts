@@ -7,7 +7,7 @@ import { scripts } from '../../package.json'
 import { openapi } from '../support/openapi'
 import { anchorsOf, blocksOf, linksOf, PAGES, readPage, tableUnder } from '../support/pages'
 
-/** What pages say of the code that no command shows: routes, codes, variables, limits, scripts. And that links lead somewhere. */
+/** What pages say of the code that no command shows: routes, codes, variables, limits, scripts; where links lead. */
 
 const api = readPage('docs/api.md')
 const readme = readPage('README.md')

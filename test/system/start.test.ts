@@ -44,7 +44,7 @@ test('`npm start` with a folder serves there, with the schema in place, and keep
   await second.stop()
 }, 240_000)
 
-test('`npm start` several times at once, from two clones, makes as many servers, each with events of its own', async () => {
+test('`npm start` several times at once, from two clones, makes as many servers with events of their own', async () => {
   const [one, other] = [clone(), clone()]
   const before = await inspected()
   const servers = await Promise.all([start(one), start(other), start(one)])

@@ -22,13 +22,14 @@ const upgrade = (database: DatabaseSync) => {
   for (const statements of MIGRATIONS.slice(BEFORE_COUNTS)) database.exec(statements)
 }
 
-test('a shard of a version that kept no SHARD_COUNT takes it that there were 8, and knows what it has to delete', () => {
+test('a shard of a version that kept no SHARD_COUNT assumes that there were 8, and knows what to delete', () => {
   const database = new DatabaseSync(':memory:')
   makeOld(database)
   database.exec(`
     UPDATE counters SET accepted_total = 3, clock = 900;
     INSERT INTO events (event_id, created_at, updated_at, correlation_id) VALUES ('anew', 500, 500, 'c');
-    INSERT INTO parked (event_id, attempts, reason, deletes, clears) VALUES ('anew', 1, 'r', 1, 0), ('gone', 1, 'r', 1, 1), ('other', 1, 'r', 0, 0)`)
+    INSERT INTO parked (event_id, attempts, reason, deletes, clears)
+      VALUES ('anew', 1, 'r', 1, 0), ('gone', 1, 'r', 1, 1), ('other', 1, 'r', 0, 0)`)
   upgrade(database)
   expect(database.prepare('SELECT count FROM shard_counts').all()).toEqual([{ count: 8 }])
   expect(
