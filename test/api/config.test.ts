@@ -2,9 +2,9 @@ import fc from 'fast-check'
 import { describe, expect, test as plain } from 'vitest'
 import type { TestHarness } from 'wrangler'
 import { configurationOf, readConfiguration, type Variables } from '../../shared/config'
-import { fnv1a } from '../../shared/hash'
 import { logged } from '../support/logs'
-import { clientOf, SHARDS, test } from '../support/world'
+import { shardOf } from '../support/shards'
+import { clientOf, test } from '../support/world'
 
 const TOKENS = '[{"name":"a","token":"t","scopes":["read"]}]'
 const GOOD = {
@@ -190,7 +190,7 @@ test('while MAX_RETRIES is wrong no event fails, and while RETENTION_DAYS is not
   for (let n = 0; n < 4; n++) expect((await inbox.nack('kept')).status).toBe(503)
   // Nor by a worker that was deployed before.
   const { SHARD } = await server.getWorker<Env>().getEnv()
-  const owner = SHARD.getByName(`shard-${fnv1a('kept') % SHARDS}`)
+  const owner = SHARD.getByName(`shard-${shardOf('kept')}`)
   for (let n = 0; n < 4; n++)
     expect(await owner.nack('kept', 'no')).toMatchObject([{ event: { status: 'pending' } }])
   await inbox.ack('kept')

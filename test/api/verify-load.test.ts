@@ -1,5 +1,6 @@
 import { expect, onTestFinished } from 'vitest'
-import { addPast, DAY_MS, HOUR_MS, shardOf } from '../support/past'
+import { addPast, DAY_MS, HOUR_MS } from '../support/past'
+import { shardOf } from '../support/shards'
 import { test } from '../support/steering'
 import type { Inbox, Verification } from '../support/world'
 

@@ -1,5 +1,6 @@
 import { expect } from 'vitest'
-import { addPast, DAY_MS, shardOf } from '../support/past'
+import { addPast, DAY_MS } from '../support/past'
+import { shardOf } from '../support/shards'
 import { test, type Verification } from '../support/world'
 
 test('finds a counter and a row that were changed by hand, and names them', async ({ inbox }) => {

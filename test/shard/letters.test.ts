@@ -2,7 +2,7 @@ import { describe, expect, onTestFinished, vi } from 'vitest'
 import { cutReason, parseDeadLetter } from '../../shared/dead-letter'
 import { recordDeadLetters } from '../../worker/dead-letter-log'
 import { logged, logText } from '../support/logs'
-import { shardOf } from '../support/past'
+import { idOf, shardOf } from '../support/shards'
 import { test } from '../support/steering'
 import type { Inbox } from '../support/world'
 
@@ -124,9 +124,7 @@ test('a shard that does not answer holds up its own letters, which come again, a
   server,
   steer,
 }) => {
-  const ids = Array.from({ length: 20 }, (_, n) => `both-${n}`)
-  const [silent, other] = [0, 1].map((shard) => ids.find((id) => shardOf(id) === shard) ?? '')
-  if (!silent || !other) throw new Error('no such ids')
+  const [silent, other] = [idOf(0, 'both'), idOf(1, 'both')]
   for (const id of [silent, other]) {
     await inbox.postId(id)
     await fail(inbox, id, 'no')

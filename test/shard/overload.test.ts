@@ -1,15 +1,10 @@
 import { expect } from 'vitest'
 import type { NewEvent } from '../../shared/event'
-import { fnv1a } from '../../shared/hash'
 import { LIMITS } from '../../shared/limits'
+import { idOf } from '../support/shards'
 import { test as base } from '../support/steering'
 
 const test = base.override('vars', { SHARD_COUNT: '2' })
-
-/** An id that one of the two shards owns. */
-function idOf(shard: number, name: string): string {
-  for (let n = 0; ; n++) if (fnv1a(`${name}-${n}`) % 2 === shard) return `${name}-${n}`
-}
 
 const text = 'x'.repeat(1_000_000)
 const MOST = Math.floor(LIMITS.SHARD_CHARS_UNDER_WAY / 1_000_100)

@@ -1,14 +1,13 @@
 import { expect } from 'vitest'
 import type { NewEvent } from '../../shared/event'
-import { fnv1a } from '../../shared/hash'
 import { startServer, storageFolder } from '../support/server-process'
+import { shardOf } from '../support/shards'
 import { type Inbox, type InboxEvent, test } from '../support/world'
 
 type Server = Awaited<ReturnType<typeof startServer>>
 
 const IDS_AN_ERA = 30
 const ids = (era: string) => Array.from({ length: IDS_AN_ERA }, (_, n) => `${era}-${n}`)
-const ownerOf = (id: string, count: number) => fnv1a(id) % count
 const batchOf = (all: string[]) => all.map((event_id) => ({ event_id, payload: { event_id } }))
 const withShards = (folder: string, count: number) =>
   startServer(folder, ['--var', `SHARD_COUNT:${count}`])
@@ -85,7 +84,7 @@ const event = (event_id: string, payload = '{}'): NewEvent => ({
 function moving(former: number, present: number, name: string): string {
   for (let n = 0; ; n++) {
     const id = `${name}-${n}`
-    if (ownerOf(id, 8) === former && ownerOf(id, 9) === present) return id
+    if (shardOf(id, 8) === former && shardOf(id, 9) === present) return id
   }
 }
 
@@ -109,7 +108,7 @@ test('a worker that has not heard of more shards says so, rather than that there
   server,
 }) => {
   expect((await inbox.get('/inbox/nowhere')).status).toBe(404)
-  const held = ids('held').find((id) => ownerOf(id, 2) === 1) ?? ''
+  const held = ids('held').find((id) => shardOf(id, 2) === 1) ?? ''
   await inbox.postId(held)
   await inbox.shard(0).raiseShardCount(9)
   // What it did with others of the same request it tells.
@@ -127,7 +126,7 @@ test('a worker that has not heard of more shards says so, rather than that there
   for (const { status, body } of answers)
     expect([status, body.code]).toEqual([503, 'NOT_CONFIGURED'])
   // A shard that was told of more accepts nothing of it either.
-  const late = ids('late').filter((id) => ownerOf(id, 2) === 0)
+  const late = ids('late').filter((id) => shardOf(id, 2) === 0)
   const posted = await inbox.post({ event_id: late[0], payload: {} })
   expect([posted.status, posted.body.code]).toEqual([503, 'NOT_CONFIGURED'])
   const batch = await inbox.call<object[]>('POST', '/events', batchOf(late.slice(1, 3)))

@@ -1,10 +1,8 @@
-import { fnv1a } from '../../shared/hash'
+import { shardOf } from './shards'
 import { type Inbox, SHARDS } from './world'
 
 export const HOUR_MS = 3_600_000
 export const DAY_MS = 24 * HOUR_MS
-
-export const shardOf = (id: string, shards = SHARDS) => fnv1a(id) % shards
 
 /** Puts events of a past time where accepting and draining would have put them; dead letters of failed ones too. */
 export async function addPast(

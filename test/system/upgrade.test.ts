@@ -2,9 +2,9 @@ import { cpSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { expect, test } from 'vitest'
-import { fnv1a } from '../../shared/hash'
 import { MIGRATIONS } from '../../objects/store/tables'
 import { startServer, storageFolder } from '../support/server-process'
+import { idOf, shardOf } from '../support/shards'
 
 /** The first entries of MIGRATIONS: those of the last version that kept no SHARD_COUNT. */
 const BEFORE_COUNTS = 6
@@ -62,7 +62,7 @@ function filesOf(folder: string): string[] {
     if (!/^[0-9a-f]{64}\.sqlite$/.test(name)) continue
     const database = new DatabaseSync(join(shardFiles(folder), name))
     const id = database.prepare('SELECT event_id FROM events').get()?.event_id
-    files[fnv1a(String(id)) % 8] = join(shardFiles(folder), name)
+    files[shardOf(String(id), 8)] = join(shardFiles(folder), name)
     database.close()
   }
   return files
@@ -89,9 +89,7 @@ function setBack(file: string, event_id: string | null): void {
 
 test('8 shards of an older version are not taken for the 2 of the default, wherever their events are', async () => {
   const folder = storageFolder()
-  const ids = Array.from({ length: 8 }, (_, shard) => {
-    for (let n = 0; ; n++) if (fnv1a(`old-${n}`) % 8 === shard) return `old-${n}`
-  })
+  const ids = Array.from({ length: 8 }, (_, shard) => idOf(shard, 'old', 8))
   const first = await startServer(folder, ['--var', 'SHARD_COUNT:8'])
   for (const id of ids) await first.postId(id)
   await first.drained()
