@@ -2,7 +2,7 @@ import { globSync, readFileSync } from 'node:fs'
 
 /** What the tests need to know of Markdown: its fenced blocks, tables, links and headings. No I/O but `readPage`. */
 
-export const PAGES = globSync('{*,{bench,docs,examples}/*}.md').toSorted()
+export const PAGES = globSync('{*,{bench,docs,examples,test}/*}.md').toSorted()
 export const readPage = (name: string): string => readFileSync(name, 'utf8')
 
 /** A fenced block. `line` is that of its opening fence, counted from 1; `end` that of its closing one. */
