@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { expect, onTestFinished, test } from 'vitest'
 import { createTestHarness, unstable_readConfig } from 'wrangler'
-import { EACH_TABLE } from '../../worker/health'
+import { EACH_TABLE } from '../../d1/reader'
 import { applySchema } from '../support/schema'
 import type { Steering } from '../support/steered-worker'
 import { STEERED_WORKER, steerAt } from '../support/steering'
@@ -30,7 +30,7 @@ test('without tables, events are accepted and kept, a listing is a 503, and the 
   expect((await inbox.get('/health')).status).toBe(200)
   const advice = () => server.getLogs().filter(({ message }) => message.includes('schema.sql'))
   await expect.poll(advice).toHaveLength(1)
-  expect(advice()[0]?.message).toContain('npx wrangler d1 execute')
+  expect(advice()[0]?.message).toContain('npm run schema')
   await applySchema(db)
   await inbox.drained()
   const { body } = await inbox.get<{ event_id: string }[]>('/inbox')
@@ -63,7 +63,7 @@ test('readiness needs no token, names nothing of the inside, and is found out on
   await steerAt(url, { readMs: 0 })
   const silences: [name: string, Partial<Steering>][] = [
     ['database', { hold: ['reads'] }],
-    ['shard', { faults: { noteShardCount: 'hold' } }],
+    ['shard', { faults: { raiseShardCount: 'hold' } }],
   ]
   for (const [name, silence] of silences) {
     await steerAt(url, silence)

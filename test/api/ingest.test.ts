@@ -1,6 +1,6 @@
 import { Webhook } from 'standardwebhooks'
 import { describe, expect } from 'vitest'
-import { elementSources } from '../../worker/ingest/json-text'
+import { elementSources } from '../../worker/http/json-text'
 import { inParallel, SHARDS, test as base } from '../support/world'
 
 // Built at run time, so that no secret stands in the source: what a sender and the inbox share.

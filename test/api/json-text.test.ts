@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { memberSources, nestingDepth } from '../../worker/ingest/json-text'
+import { memberSources, nestingDepth } from '../../worker/http/json-text'
 
 const value = fc.jsonValue({ maxDepth: 4, stringUnit: 'binary' })
 const blank = fc.stringMatching(/^[ \t\r\n]{0,3}$/)

@@ -1,6 +1,6 @@
 import { describe, expect } from 'vitest'
 import type { EventStatus } from '../../shared/event'
-import { transition, type Verb } from '../../shared/lifecycle'
+import { applyTransition, type Verb } from '../../shared/lifecycle'
 import { type Inbox, test } from '../support/world'
 
 interface Result {
@@ -73,9 +73,13 @@ describe('each verb on each status', () => {
       updated_at: 1,
       correlation_id: 'c',
     }
-    expect(transition('refuse', state, 2, 3)).toEqual({ ...state, status: 'failed', updated_at: 2 })
-    expect(transition('refuse', { ...state, status: 'delivered' }, 2, 3)).toBeNull()
-    expect(transition('refuse', { ...state, status: 'failed' }, 2, 3)).toBeNull()
+    expect(applyTransition('refuse', state, 2, 3)).toEqual({
+      ...state,
+      status: 'failed',
+      updated_at: 2,
+    })
+    expect(applyTransition('refuse', { ...state, status: 'delivered' }, 2, 3)).toBeNull()
+    expect(applyTransition('refuse', { ...state, status: 'failed' }, 2, 3)).toBeNull()
   })
 
   test('an id nobody knows gives 404, a bad one 400', async ({ inbox }) => {

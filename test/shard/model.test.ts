@@ -6,7 +6,7 @@ import fc from 'fast-check'
 import { expect, test as plain } from 'vitest'
 import { writeStatements } from '../../d1/writer'
 import { encodeAccepted, fold, type JournalRow } from '../../objects/journal'
-import { transition } from '../../shared/lifecycle'
+import { applyTransition } from '../../shared/lifecycle'
 import { test as base } from '../support/world'
 
 const test = base.override('vars', { SHARD_COUNT: '1' })
@@ -150,7 +150,7 @@ function simulation(d1: ReturnType<typeof database>) {
       if (states.delete(id)) return note('delete', id) > 0
       return false
     }
-    const moved = state && transition(kind, state, ++clock, MAX_RETRIES)
+    const moved = state && applyTransition(kind, state, ++clock, MAX_RETRIES)
     if (!moved) return false
     states.set(id, moved)
     return note(kind === 'retry' ? 'redrive' : 'change', id) > 0

@@ -1,4 +1,4 @@
-import { elementSources, memberSources } from '../../worker/ingest/json-text'
+import { elementSources, memberSources } from '../../worker/http/json-text'
 
 /** How pages show answers: long JSON is broken into lines, and what varies from run to run is told apart. No I/O. */
 

@@ -4,7 +4,16 @@ import worker, { EventShard as Shard } from '../../worker'
  * The real worker; beside it, at /written, what it has cost so far: rows by the storage's own cursors and D1's own
  * `meta`.
  */
-const written = { requests: 0, calls: 0, alarms: 0, shardRows: 0, d1Writes: 0, d1Rows: 0 }
+const written = {
+  requests: 0,
+  events: 0,
+  calls: 0,
+  asked: 0,
+  alarms: 0,
+  shardRows: 0,
+  d1Writes: 0,
+  d1Rows: 0,
+}
 
 export class EventShard extends Shard {
   constructor(ctx: DurableObjectState, env: Env) {
@@ -15,6 +24,7 @@ export class EventShard extends Shard {
 
   override accept(...args: Parameters<Shard['accept']>) {
     written.calls++
+    written.events += args[0].length
     return super.accept(...args)
   }
 
@@ -27,6 +37,19 @@ export class EventShard extends Shard {
     written.calls++
     return super.alarm()
   }
+}
+
+// Every call that a worker makes of a shard.
+for (const name of Object.getOwnPropertyNames(Shard.prototype)) {
+  if (name === 'constructor' || name === 'alarm') continue
+  const method: unknown = Reflect.get(EventShard.prototype, name)
+  if (typeof method !== 'function') continue
+  Object.defineProperty(EventShard.prototype, name, {
+    value(this: EventShard, ...args: unknown[]) {
+      written.asked++
+      return method.apply(this, args)
+    },
+  })
 }
 
 function countRows(storage: DurableObjectStorage): void {

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { unstable_readConfig } from 'wrangler'
 import { LIMITS } from '../../shared/limits'
 import { scripts } from '../../package.json'
+import { problemsInCode, SOURCES } from '../support/code'
 import { openapi } from '../support/openapi'
 import { anchorsOf, blocksOf, linksOf, PAGES, readPage, tableUnder } from '../support/pages'
 
@@ -11,9 +12,6 @@ import { anchorsOf, blocksOf, linksOf, PAGES, readPage, tableUnder } from '../su
 
 const api = readPage('docs/api.md')
 const readme = readPage('README.md')
-const sources = globSync('{worker.ts,{worker,objects,d1,shared}/**/*.ts}').map((file) =>
-  readFileSync(file, 'utf8'),
-)
 /** The first thing in backticks of each cell of a column. */
 const names = (rows: string[][], column = 0) =>
   rows.map((row) => /`([^`]+)`/.exec(row[column] ?? '')?.[1] ?? row[column])
@@ -74,17 +72,12 @@ test('docs/api.md lists every code of a problem under its status', () => {
       return [...own.matchAll(/`([A-Z_0-9]+)`/g)].map(([, code]) => `${status} ${code}`)
     })
   })
-  const thrown = sources.flatMap((source) =>
-    [...source.matchAll(/HttpError\(\s*(\d{3}),\s*'([A-Z_0-9]+)'/g)].map(
-      ([, status, code]) => `${status} ${code}`,
-    ),
-  )
-  expect(listed.toSorted()).toEqual([...new Set(thrown)].toSorted())
+  expect(listed.toSorted()).toEqual(problemsInCode())
 })
 
 test('docs/operating.md lists every message of the log', () => {
   // The second argument: a message, or a choice of two. Some are put together, and those are not looked for.
-  const written = sources.flatMap((source) =>
+  const written = SOURCES.flatMap((source) =>
     [...source.matchAll(/\blog(?:Once)?\(\s*[^,]+,\s*([^,)]+)/g)].flatMap(([, message = '']) =>
       [...message.matchAll(/'([^']+)'/g)].map(([, each]) => each),
     ),
