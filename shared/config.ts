@@ -2,23 +2,23 @@ import { Webhook } from 'standardwebhooks'
 import { HttpError } from './problem'
 import { type KnownToken, parseTokens } from './tokens'
 
-/** Reads the configuration, and says in words what is wrong with it. No I/O; no secret is ever quoted. */
+/** This module reads the configuration and says in words what is wrong with it. No I/O; it never quotes a secret. */
 
 export const LEVELS = ['debug', 'info', 'warn', 'error'] as const
 export type Level = (typeof LEVELS)[number]
 
-/** What the variables and secrets come to; null is one that is wrong, and stops what needs it. */
+/** The variables and secrets as the program uses them. A null one is wrong, and requests that need it get a 503. */
 export interface Configuration {
   tokens: readonly KnownToken[] | null
-  /** One verifier a secret; none when there is no secret: then signatures are not looked at. */
+  /** One verifier a secret. The list is empty when there is no secret; then signatures are not checked. */
   webhooks: readonly Webhook[] | null
   shardCount: number | null
   maxRetries: number | null
   retentionDays: number | null
-  /** `*`, or origins as browsers send them; a wrong one is left out, so that it lets nobody in. */
+  /** `*`, or origins as browsers send them. A wrong one is left out, so that it lets no page in. */
   origins: readonly string[]
   logLevel: Level
-  /** A sentence each. */
+  /** One sentence for each thing that is wrong. */
   mistakes: readonly string[]
 }
 
@@ -31,12 +31,12 @@ type Name =
   | 'ALLOWED_ORIGINS'
   | 'LOG_LEVEL'
 
-/** The variables as the platform gives them: text, or a number where `wrangler.jsonc` has one. */
+/** The variables as the platform gives them. Each is text, or a number where `wrangler.jsonc` has one. */
 export type Variables = Partial<Record<Name, unknown>>
 
 const read = new WeakMap<Variables, Configuration>()
 
-/** The configuration in `env`, read once. */
+/** Returns the configuration in `env`, which is parsed only once. */
 export function configurationOf(env: Variables): Configuration {
   const known = read.get(env)
   if (known) return known
@@ -45,13 +45,13 @@ export function configurationOf(env: Variables): Configuration {
   return configuration
 }
 
-/** The value of a variable that a request needs. @throws HttpError 503 when it is wrong */
+/** Returns the value of a variable that a request needs. @throws HttpError 503 when it is wrong */
 export function needed<T>(value: T | null): T {
   if (value === null) throw notConfigured()
   return value
 }
 
-/** 503 for what nobody but the operator can mend. The log says what it is. */
+/** Makes the 503 for a mistake that only the operator can correct. The log says what it is. */
 export function notConfigured(members: Record<string, unknown> = {}): HttpError {
   const detail = 'The service is not configured correctly. Its log says why.'
   return new HttpError(503, 'NOT_CONFIGURED', detail, { members })
@@ -85,7 +85,7 @@ function asText(given: unknown): string | undefined {
   throw new Error('is not text')
 }
 
-/** @returns a parser of a whole number from 1 to `most`; `otherwise` where none is given */
+/** Makes a parser of a whole number from 1 to `most`. It is `otherwise` when the variable is not set. */
 function wholeNumber(otherwise: number, most: number) {
   return (given = String(otherwise)) => {
     const number = /^\d{1,4}$/.test(given) ? Number(given) : 0
@@ -106,14 +106,14 @@ function logLevel(given = 'info'): Level {
   return level
 }
 
-/** Several secrets, separated by blanks, are valid at once, so that one can be rotated. */
+/** Parses the webhook secrets, separated by blanks. All are valid at once, so that one can be rotated. */
 function parseSecrets(given: string | undefined): Webhook[] {
   if (given === undefined) return []
   try {
     const secrets = given.split(/\s+/).filter(Boolean)
     if (secrets.length > 0) return secrets.map((secret) => new Webhook(secret))
   } catch {
-    // Its message might quote the secret.
+    // The library's message might quote the secret.
   }
   throw new Error(
     'is not one or more secrets in base64, with or without "whsec_", separated by blanks',

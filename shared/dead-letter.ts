@@ -3,7 +3,7 @@ import { jsonOf, JsonText } from './json'
 import { LIMITS } from './limits'
 import { log } from './log'
 
-/** The queue takes 128 KB a message; what it adds of its own counts too. */
+/** The queue takes 128 KB a message, and its own overhead counts towards that. */
 export const MAX_MESSAGE_BYTES = 100_000
 /** The queue takes 256 KB and 100 messages at once. */
 const MAX_BATCH_BYTES = 240_000
@@ -16,7 +16,7 @@ export interface DeadLetter {
   failed_at: number
 }
 
-/** A dead letter as the queue carries it, beside its payload and metadata, or `payload_omitted`. */
+/** A dead letter as the queue carries it. The message also has payload and metadata, or `payload_omitted`. */
 export interface DeadLetterMessage {
   event_id: string
   shard: string
@@ -27,18 +27,21 @@ export interface DeadLetterMessage {
   failed_at: string
 }
 
-/** Which failure of which event; `failed_at` is milliseconds since 1970. */
+/** Identifies one failure of one event; `failed_at` is milliseconds since 1970. */
 export interface RecordedLetter {
   event_id: string
   failed_at: number
 }
 
-/** A reason as dead letters keep it; one to redrive by is cut in the same way, so that it is found. */
+/** Cuts a reason to the length that dead letters keep. A redrive by reason cuts it too, so that they match. */
 export function cutReason(reason: string): string {
   return reason.slice(0, LIMITS.REASON_LENGTH).toWellFormed()
 }
 
-/** The message as JSON text, at most MAX_MESSAGE_BYTES: payload and metadata stand in it as they were sent, or are left out when they do not fit. */
+/**
+ * Writes the message as JSON text of at most MAX_MESSAGE_BYTES.
+ * Payload and metadata stand in it as they were sent, or are left out when they do not fit.
+ */
 export function deadLetterMessage(
   shard: string,
   state: EventState,
@@ -68,12 +71,15 @@ export function deadLetterMessage(
 
 const ISO_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
 
-/** A message from the queue, or null for what is none: somebody else put it there, and it would only come back. */
+/**
+ * Reads a message from the queue.
+ * @returns null, after logging it, for one that is no dead letter: retried, it would only come back
+ */
 export function parseDeadLetter(body: string): DeadLetterMessage | null {
   try {
     const { event_id, shard, reason, retry_count, correlation_id, failed_at }: DeadLetterMessage =
       JSON.parse(body)
-    // All that a letter may be long is bounded: a batch of them goes into one parameter.
+    // The length of every field is bounded, because a batch of letters goes into one bound parameter of D1.
     const isLetter =
       isEventId(event_id) &&
       /^shard-\d{1,3}$/.test(shard) &&
@@ -85,13 +91,13 @@ export function parseDeadLetter(body: string): DeadLetterMessage | null {
     if (isLetter)
       return { event_id, shard, reason: cutReason(reason), retry_count, correlation_id, failed_at }
   } catch {
-    // Told below.
+    // Logged below.
   }
   log('error', 'a message in the dead letter queue is no dead letter; it is dropped')
   return null
 }
 
-/** Messages in their order, in batches the queue takes. */
+/** Splits messages, in order, into batches that the queue takes. */
 export function deadLetterBatches(messages: string[]): { body: string; contentType: 'text' }[][] {
   const batches: { body: string; contentType: 'text' }[][] = []
   let room = 0

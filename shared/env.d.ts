@@ -1,4 +1,4 @@
-/** What wrangler.jsonc does not say, because it is off unless configured. */
+/** Declares what `wrangler types` cannot know, because it is off unless it is configured. */
 interface Env {
   /** Limits requests per token; see docs/operating.md. */
   RATE_LIMIT?: RateLimit

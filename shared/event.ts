@@ -9,11 +9,14 @@ export interface NewEvent {
   payload: string
   metadata: string | null
   correlation_id: string
-  /** The name of the token it came with, for the log. */
+  /** The name of the token that the event came with, for the log. */
   caller?: string
-  /** The service made its id: nobody else can have it. */
+  /** True when the service made the id, so that no other event can have it. */
   isNew?: true
-  /** Of a request with an idempotency key: the body's hash, so that a repeat is told from another event under the same key. */
+  /**
+   * The hash of the body, for a request with an idempotency key.
+   * It tells a repeat of the request from another event under the same key.
+   */
   fingerprint?: string
 }
 
@@ -32,7 +35,10 @@ export interface StoredEvent {
 export interface EventState {
   event_id: string
   status: EventStatus
-  /** Failed attempts to store it + nacks + manual retries; but for those that its journal row still counts. */
+  /**
+   * Failed attempts to store it + nacks + manual retries.
+   * It leaves out the attempts that its journal row still counts (see withAttempts).
+   */
   retry_count: number
   /** Nacks since it was accepted or last retried. */
   nacks: number
@@ -56,14 +62,15 @@ export interface EventBody {
   metadata: string | null
 }
 
-/** How long a body is, in UTF-16 units. */
+/** Measures a body: payload and metadata together, in UTF-16 units. */
 export function bodyLength(body: EventBody): number {
   return body.payload.length + (body.metadata?.length ?? 0)
 }
 
 // A lone "." or ".." would vanish from the path of /inbox/:id.
 const EVENT_ID = /^(?!\.{1,2}$)[A-Za-z0-9._:-]{1,128}$/
-export const EVENT_ID_RULE = `must be 1 to ${LIMITS.ID_LENGTH} characters of A-Z a-z 0-9 . _ : -, and not "." or ".."`
+export const EVENT_ID_RULE =
+  `must be 1 to ${LIMITS.ID_LENGTH} characters of A-Z a-z 0-9 . _ : -, ` + 'and not "." or ".."'
 
 export function isEventId(value: unknown): value is string {
   return typeof value === 'string' && EVENT_ID.test(value)

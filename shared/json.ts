@@ -1,4 +1,4 @@
-/** Text that is JSON already, and stands in other JSON as it is. */
+/** Marks text that is JSON already; `jsonOf` puts it into other JSON unchanged. */
 export class JsonText {
   readonly text: string
 
@@ -8,7 +8,7 @@ export class JsonText {
 }
 
 /**
- * An object as JSON text; members that are undefined are left out.
+ * Writes an object as JSON text; members that are undefined are left out.
  * @example jsonOf({ event_id: 'a', payload: new JsonText('{"n": 1.0}') }) // {"event_id":"a","payload":{"n": 1.0}}
  */
 export function jsonOf(members: Record<string, unknown>): string {

@@ -1,25 +1,25 @@
 import { configurationOf, type Variables } from './config'
 import type { EventState, EventStatus } from './event'
 
-/** What can be done to an event; `refuse` is D1 refusing to store it for the last time. */
+/** What can be done to an event; `refuse` means that D1 rejected it at the last attempt. */
 export type Verb = 'ack' | 'nack' | 'retry' | 'refuse'
 
-/** What each verb makes of each status. What is missing is not allowed. */
+/** The status that each verb turns each status into. A pair that is missing is not allowed. */
 const TRANSITIONS: Record<Verb, Partial<Record<EventStatus, EventStatus>>> = {
   ack: { pending: 'delivered' },
-  // Until its retries are used up; see below.
+  // The last nack allowed makes it `failed`; see applyTransition.
   nack: { pending: 'pending' },
   retry: { failed: 'pending' },
   refuse: { pending: 'failed' },
 }
 
-/** The statuses a verb may be applied to. */
+/** Lists the statuses that a verb may be applied to. */
 export function allowedFrom(verb: Verb): string[] {
   return Object.keys(TRANSITIONS[verb])
 }
 
 /**
- * The event's state after `verb`, or null when its present status does not allow it.
+ * Returns the event's state after `verb`, or null when its present status does not allow it.
  * The nack that brings the nacks since the last retry to `nacksAllowed` fails the event.
  */
 export function applyTransition(
@@ -42,7 +42,7 @@ export function applyTransition(
   }
 }
 
-/** The MAX_RETRIES variable; while it is malformed, no event fails. */
+/** Returns the MAX_RETRIES variable, or Infinity while it is malformed: then no event fails. */
 export function maxRetries(env: Variables): number {
   return configurationOf(env).maxRetries ?? Infinity
 }

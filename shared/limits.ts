@@ -1,20 +1,20 @@
-/** Every limit of the API in one place; docs/api.md has the same table. Each is enforced before work is done. */
+/** Every limit of the API stands here; docs/api.md has the same table. Each is enforced before work is done. */
 export const LIMITS = {
   /** Far below the 2 MB that one row, or one bound string, may have in D1 and in a Durable Object. */
   EVENT_BYTES: 1_048_576,
-  /** Of payload and metadata as they are stored: data that is no JSON grows when it is wrapped in it. */
+  /** Bounds payload and metadata as they are stored. Data that is no JSON grows when it is wrapped in JSON. */
   STORED_BYTES: 1_500_000,
   BATCH_BYTES: 8 * 1_048_576,
   /**
-   * Of all bodies under way in an isolate, which has 128 MB. A byte costs it up to six: as it came, as text of two bytes a
-   * character, parsed for a moment, and in the message to its shard.
+   * Bounds all request bodies that an isolate, which has 128 MB, holds at once. One byte of a body can take six of
+   * memory: as it came, as text of two bytes a character, parsed for a moment, and in the message to its shard.
    */
   HELD_BYTES: 16 * 1_048_576,
-  /** A client with more to mend than this sees the first ones. */
+  /** An answer lists at most this many mistakes in a request; the client sees the first ones. */
   COMPLAINTS: 20,
   /**
-   * Of payloads and metadata, in UTF-16 units, that wait for a shard's commit; what comes beyond is sent back. Shards may share
-   * the 128 MB of an isolate, and each byte is there several times. The largest batch fits.
+   * Bounds the payloads and metadata, in UTF-16 units, that wait for a shard's commit; more gets a 503. Shards may
+   * share the 128 MB of an isolate, and each byte is in memory several times. The largest batch fits.
    */
   SHARD_CHARS_UNDER_WAY: 8 * 1_048_576,
   BATCH_EVENTS: 1_000,
@@ -29,9 +29,9 @@ export const LIMITS = {
   QUERY_PATH_DEPTH: 5,
   QUERY_VALUE_LENGTH: 1_000,
   PAGE_EVENTS: 1_000,
-  /** A page ends early rather than hold more than this: a Worker has 128 MB, for several listings at once. */
+  /** A page ends early rather than hold more than this. A Worker has 128 MB, for several listings at once. */
   PAGE_BYTES: 8_000_000,
-  /** What no index knows is looked for in at most so many events a page; the cursor goes on from there. */
+  /** A filter that no index serves is tried on at most this many events a page. The cursor goes on from there. */
   PAGE_SCAN: 10_000,
   COMMAND_BYTES: 262_144,
   COMMAND_IDS: 1_000,

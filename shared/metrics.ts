@@ -1,6 +1,6 @@
 import { isoTime } from './event'
 
-/** What one minute of a shard saw. `minute` is minutes since 1970. */
+/** What happened in a shard within one minute; `minute` is minutes since 1970. */
 export interface MinuteCounts {
   minute: number
   accepted: number
@@ -9,10 +9,10 @@ export interface MinuteCounts {
   failed: number
 }
 
-/** What is counted as it happens, in sums that only rise. */
+/** The kinds of things that are counted as they happen, in sums that only rise. */
 export type Happening = 'accepted' | 'stored' | 'delivered' | 'failed'
 
-/** Observations by upper bound (see BUCKETS), the last for all above, and their sum. */
+/** Counts observations by upper bound (see BUCKETS; the last count has all above), and sums them. */
 export interface Histogram {
   counts: number[]
   sum: number
@@ -37,11 +37,11 @@ export interface ShardMetrics {
 }
 
 export const MINUTE_MS = 60_000
-/** The present minute and 60 full ones. */
+/** A shard keeps the present minute and 60 full ones. */
 export const MINUTES_KEPT = 61
-/** Full minutes that `processing_rate` looks back on. */
+/** `processing_rate` is the mean of this many full minutes. */
 const RATE_MINUTES = 5
-/** Upper bounds in seconds: from a drain at once to an outage of minutes. */
+/** Upper bounds in seconds. They reach from a drain at once to an outage of minutes. */
 export const BUCKETS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300]
 
 export function emptyHistogram(): Histogram {
@@ -58,7 +58,7 @@ export function observe({ counts, sum }: Histogram, seconds: number[]): Histogra
   return { counts: raised, sum: seconds.reduce((total, value) => total + value, sum) }
 }
 
-/** The numbers of `GET /metrics`, of one shard or of all together. */
+/** Sums up the numbers of `GET /metrics`, for one shard or for all together. */
 export function summarise(shards: ShardMetrics[], now: number) {
   const sum = (pick: (shard: ShardMetrics) => number) =>
     shards.reduce((total, shard) => total + pick(shard), 0)
@@ -80,7 +80,7 @@ export function summarise(shards: ShardMetrics[], now: number) {
   }
 }
 
-/** Each of the last 60 minutes and the present one, oldest first. */
+/** Sums up each of the last 60 minutes and the present one, oldest first. */
 export function perMinute(shards: ShardMetrics[], now: number) {
   const present = Math.floor(now / MINUTE_MS)
   const byMinute = Map.groupBy(
@@ -105,8 +105,9 @@ export function perMinute(shards: ShardMetrics[], now: number) {
 }
 
 /**
- * Events stored a minute: the mean of the last RATE_MINUTES full minutes, or of as many as there were since the first shard
- * started; before the first is full, what was stored so far. Idle for RATE_MINUTES, it is 0.
+ * Says how many events are stored a minute: the mean of the last RATE_MINUTES full minutes.
+ * A younger inbox takes the full minutes since its first shard started and, before the first one is full, what was
+ * stored so far. After RATE_MINUTES without a stored event it is 0.
  */
 function processingRate(shards: ShardMetrics[], now: number): number {
   const present = Math.floor(now / MINUTE_MS)

@@ -2,52 +2,58 @@ import type { RecordedLetter } from './dead-letter'
 import type { EventBody, EventState, EventStatus } from './event'
 import type { PeriodCounts } from './verification'
 
-/** What a shard answers: every type that calls between worker and shards carry beside events. */
+/** Declares what a shard answers: every type that calls between worker and shards carry beside events. */
 
 export type AcceptOutcome =
   | KnownOutcome
-  /** A shard that may have it already did not answer; or, `busy`, this one has too much under way. Nothing was stored. */
+  /**
+   * Nothing was stored: a shard that may have the event already did not answer.
+   * With `busy` this shard has too much under way.
+   */
   | { outcome: 'unanswered'; busy?: true }
 
 export interface KnownOutcome {
-  /** `replayed`: a request with its idempotency key was accepted before, with the same body. `mismatch`: with another one. */
+  /**
+   * `replayed` and `mismatch` are about an idempotency key that was accepted before.
+   * `replayed` came with the same body as then, `mismatch` with another one.
+   */
   outcome: 'accepted' | 'duplicate' | 'replayed' | 'mismatch'
   created_at: number
-  /** Of the first one. */
+  /** The present status of the event that was accepted first. */
   status: EventStatus
 }
 
 export type MoveOutcome =
-  /** `replayed`: by an earlier nack with the same idempotency key and body; the event is as it is now. */
+  /** The event was moved. `replayed`: an earlier nack with this key and body did it; `event` is its state now. */
   | { outcome: 'moved'; event: EventState; replayed?: true }
-  /** `mismatch`: its idempotency key was that of a nack with another body. */
+  /** Nothing changed. `refused`: the status does not allow it. `mismatch`: a nack with another body had this key. */
   | { outcome: 'refused' | 'mismatch'; status: EventStatus }
   | { outcome: 'unknown' }
-  /** It may be in a shard that this worker has not heard of. */
+  /** Its shard did not answer, or it may be in a shard that this worker has not heard of. */
   | { outcome: 'unanswered' }
 
-/** What tells a nack from one that is sent again: digests of its idempotency key and of its body. */
+/** Identifies a nack, so that a repeat is recognised: digests of its idempotency key and of its body. */
 export interface NackKey {
   nack_key: string
   nack_body: string
 }
 
-/** What tells an event from its duplicates. */
+/** What a shard needs to know of an event to recognise its duplicates. */
 export interface Identity {
   event_id: string
   fingerprint?: string | undefined
 }
 
 export interface HandOver {
-  /** Null for an id that is not here, nor will be. */
+  /** Null for an id that this shard does not have, and will not accept any more. */
   outcomes: (AcceptOutcome | null)[]
-  /** Later than all that this shard ever did with these ids. */
+  /** A moment later than everything that this shard ever did with these ids. */
   clock: number
 }
 
 export interface Redriven {
   redriven: number
-  /** The first of them, for the log; absent from shards of the version before. */
+  /** The ids of the first ones, for the log; shards of the version before leave it out. */
   event_ids?: string[]
   more: boolean
 }
@@ -57,26 +63,26 @@ export interface HeldEvent extends EventState {
   body: EventBody | null
 }
 
-/** What D1 has yet to be told. */
+/** Counts what D1 has yet to be told. */
 export interface Untold {
-  /** Events it has not got. */
+  /** Events that D1 does not have. */
   unstored: number
-  /** Changes and deletions of those it has: it shows an older state of them, or still shows them. */
+  /** Changes and deletions of events that D1 has. It shows an older state of those events, or still shows them. */
   stale: number
 }
 
-/** What a flush came to. */
+/** The result of a flush: what D1 has still not been told, and the counts. */
 export interface Flushed extends Untold {
   /** How many events the shard has in each status. */
   counts: Record<EventStatus, number>
 }
 
-/** With every SHARD_COUNT there was, largest first: the first shard adds them when it is told ours. */
+/** An answer with every SHARD_COUNT there was, largest first. The first shard adds them when it is told ours. */
 export type WithShardCounts<Answer> = Answer & { shard_counts?: number[] }
 
 export type Counts = Record<EventStatus | 'queue_depth' | 'dead_letters', number>
 
-/** A shard's counters beside what its rows come to, at one instant. */
+/** A shard's counters beside the counts of its rows, at one instant. */
 export interface Recount {
   shard: string
   counters: Counts
@@ -86,11 +92,11 @@ export interface Recount {
 /** One step of a count by period. */
 export interface CountStep {
   counts: PeriodCounts[]
-  /** The event behind which the next step begins; null when this was the last one. */
+  /** The next step begins after the event with this id; null when this was the last step. */
   next: string | null
 }
 
-/** A dead letter as its shard has it; `recorded` once D1 was told. */
+/** A dead letter as its shard has it; `recorded` is true once D1 has it. */
 export interface HeldLetter extends RecordedLetter {
   recorded: boolean
 }

@@ -10,11 +10,11 @@ export interface KnownToken extends Token {
   padded: Uint8Array
 }
 
-/** No token may be longer. All are compared as so many bytes, so that the time it takes tells nothing about them. */
+/** No token may be longer. All are padded to this length, so that the time to compare them tells nothing about them. */
 const TOKEN_BYTES = 512
 
 /**
- * The token among `tokens` that `presented` is, or null. Compared in constant time, with every one.
+ * Finds the token that `presented` is, or null. It compares with every token, each in constant time.
  * @param presented visible ASCII characters
  */
 export function findToken(tokens: readonly KnownToken[], presented: string): Token | null {
@@ -29,7 +29,7 @@ export function findToken(tokens: readonly KnownToken[], presented: string): Tok
 
 /**
  * Reads the `API_TOKENS` secret: JSON `[{"name", "token", "scopes": [...]}]`.
- * @throws Error whose message says what it is not, and quotes nothing
+ * @throws Error whose message says what is wrong, and quotes nothing
  */
 export function parseTokens(secret: string | undefined): KnownToken[] {
   if (!secret) throw new Error('is not set; nobody gets in')
@@ -69,10 +69,10 @@ function isScope(value: unknown): value is Scope {
 }
 
 const encoder = new TextEncoder()
-/** For the token of the request at hand: nothing is awaited while it is in use. */
+/** Holds the token of the request at hand. It can be shared, as nothing is awaited while it is in use. */
 const scratch = new Uint8Array(TOKEN_BYTES)
 
-/** Zeros, which no token has, up to TOKEN_BYTES; null for what is longer. */
+/** Writes the token into `bytes`, and zeros after it, which no token has. @returns null for a token that is too long */
 function pad(token: string, bytes: Uint8Array): Uint8Array | null {
   bytes.fill(0)
   return encoder.encodeInto(token, bytes).read === token.length ? bytes : null

@@ -1,33 +1,33 @@
 import { type EventStatus, isoTime, STATUSES } from './event'
 
 /**
- * Compares what the shards hold with what D1 holds, although neither stands still. The shards are counted, then D1,
- * then the shards again, and only what did not move in between is compared. No I/O.
+ * This module compares what the shards hold with what D1 holds, although neither stands still. The shards are counted,
+ * then D1, then the shards again, and only what did not move in between is compared. No I/O.
  */
 
 export type StatusCounts = Record<EventStatus, number>
 
-/** The events of one period of `created_at`, by status. */
+/** Counts the events of one period of `created_at`, by status. */
 export interface PeriodCounts extends StatusCounts {
-  /** An hour as `2026-11-21T05`, or a day as `2026-11-20`: how their times begin in ISO 8601. */
+  /** An hour such as `2026-11-21T05`, or a day such as `2026-11-20`. Its times in ISO 8601 begin so. */
   period: string
-  /** The newest `updated_at` among them: it rises with each change of status. */
+  /** The newest `updated_at` of these events. It rises with each change of status. */
   latest: number
 }
 
-/** What a shard knows at one instant, beside its counts. */
+/** What else a shard knows at the instant when a count of it begins or ends. */
 export interface Instant {
-  /** Later than all that it has accepted. */
+  /** A moment later than the `created_at` of every event it has accepted. */
   clock: number
   /** How many events it has ever accepted. */
   accepted: number
-  /** The periods of which D1 has not been told everything; null for all of them. */
+  /** The periods of which D1 has not been told everything; null means any period. */
   behind: string[] | null
-  /** Events that D1 will not have, and that were given up: it cannot show them. */
+  /** Events that D1 rejected for the last time. It cannot show them, so they are left out of the comparison. */
   refused: (StatusCounts & { period: string })[]
 }
 
-/** One shard, counted once: in steps, between two instants. */
+/** One count of a shard. It is made in steps between two instants. */
 export interface ShardCount {
   begun: Instant
   counts: Map<string, PeriodCounts>
@@ -42,17 +42,17 @@ export interface Difference {
   period?: string
 }
 
-/** The differences found in a period; or why it could not be compared. */
+/** The differences found in a period, or why it could not be compared. */
 export type Verdict = Difference[] | 'behind' | 'moving'
 
-/** Dead letters that are compared at once. */
+/** So many dead letters are compared at once. */
 export const LETTERS_A_STEP = 1_000
 export const HOUR_MS = 3_600_000
 export const DAY_MS = 24 * HOUR_MS
-/** What is older is counted by the day: years of it make few periods, and little of it still changes. */
+/** Older events are counted by the day: years of them make few periods, and few of them still change. */
 const HOURS_FOR_MS = 2 * DAY_MS
 
-/** The moment from which on a period is an hour: as a day begins. */
+/** Returns the moment, the start of a day, from which on a period is an hour and not a day. */
 export function hoursFrom(now: number): number {
   return Math.floor((now - HOURS_FOR_MS) / DAY_MS) * DAY_MS
 }
@@ -62,9 +62,9 @@ export function periodOf(at: number, hours: number): string {
 }
 
 /**
- * Judges each period from `since` on. Nothing is accepted into a period that is over: so it stood still if it has as
- * many events as before, and none of them was changed since. What D1 had yet to be told of before it was asked is left
- * out.
+ * Judges each period from `since` on. No event is accepted into a period that is over, so the period stood still if it
+ * has as many events as before and none of them was changed since. A period is `behind`, and not compared, when D1 had
+ * yet to be told of something in it before it was asked.
  */
 export function judge(
   before: ShardCount[],
@@ -94,7 +94,7 @@ export function judge(
   return verdicts
 }
 
-/** Two counts of one shard. */
+/** Compares two counts of one shard. */
 function pairOf(first: ShardCount, second: ShardCount, hours: number) {
   const { behind, refused } = first.ended
   const [one, two] = [first.counts, second.counts]
@@ -109,7 +109,7 @@ function pairOf(first: ShardCount, second: ShardCount, hours: number) {
       const [a, b] = [one.get(period), two.get(period)]
       return totalOf(a) !== totalOf(b) || a?.latest !== b?.latest
     },
-    // By the second count: the first one took its time, and what moved during it shows only in the second.
+    // Taken from the second count: the first one took its time, and what moved during it shows only in the second.
     expected: (period: string, what: EventStatus) =>
       (two.get(period)?.[what] ?? 0) - (without.get(period)?.[what] ?? 0),
   }
@@ -119,7 +119,7 @@ function totalOf(counts: StatusCounts | undefined): number {
   return STATUSES.reduce((sum, status) => sum + (counts?.[status] ?? 0), 0)
 }
 
-/** Adds what a further step of a count has found. */
+/** Adds the counts of one more step to `counts`. */
 export function addCounts(counts: Map<string, PeriodCounts>, step: PeriodCounts[]): void {
   for (const found of step) {
     const { period } = found
@@ -130,7 +130,7 @@ export function addCounts(counts: Map<string, PeriodCounts>, step: PeriodCounts[
   }
 }
 
-/** Cuts all of time, from `since` on, into ranges of so many events, as far as whole periods allow. */
+/** Cuts all of time from `since` on into ranges of about `most` events; a period is never cut. */
 export function rangesOf(
   counts: Map<string, PeriodCounts>[],
   most: number,
@@ -154,5 +154,5 @@ export function rangesOf(
   return ranges
 }
 
-/** Behind every period. */
+/** Sorts after every period. */
 const LAST = '~'
