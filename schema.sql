@@ -1,4 +1,4 @@
--- D1: the queryable copy of what the shards hold. Safe to apply again.
+-- D1 has the queryable copy of what the shards hold. This file is safe to apply again.
 
 CREATE TABLE IF NOT EXISTS events (
   event_id    TEXT PRIMARY KEY NOT NULL,
@@ -10,11 +10,11 @@ CREATE TABLE IF NOT EXISTS events (
   retry_count INTEGER NOT NULL DEFAULT 0 CHECK (retry_count >= 0)
 ) WITHOUT ROWID;
 
--- Serves status alone as well, by its prefix: a third index would only cost a row written an event.
+-- This index serves status alone as well, by its prefix. A third index would only cost one more row written an event.
 CREATE INDEX IF NOT EXISTS events_by_status ON events (status, created_at);
 CREATE INDEX IF NOT EXISTS events_by_time ON events (created_at);
 
--- What the queue brought: one row a failed event, gone once it is redriven or deleted.
+-- The queue brings these: one row a failed event. The row goes once the event is redriven or deleted.
 CREATE TABLE IF NOT EXISTS dead_letters (
   event_id       TEXT PRIMARY KEY NOT NULL,
   shard          TEXT NOT NULL,
@@ -26,7 +26,8 @@ CREATE TABLE IF NOT EXISTS dead_letters (
 
 CREATE INDEX IF NOT EXISTS dead_letters_by_time ON dead_letters (failed_at);
 
--- The newest write of each shard. A write that arrives late, after a newer one, finds a higher tick here and does nothing.
+-- Each row is the newest write of a shard. A write that arrives late, after a newer one, finds a higher tick here and
+-- does nothing.
 CREATE TABLE IF NOT EXISTS fences (
   shard TEXT PRIMARY KEY NOT NULL,
   tick  INTEGER NOT NULL

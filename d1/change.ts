@@ -5,7 +5,7 @@ type UpdatedFields = Pick<
   'event_id' | 'status' | 'retry_count' | 'created_at' | 'updated_at'
 >
 
-/** All that D1 is to be told of one event, in this order. */
+/** Everything that D1 is to be told of one event. It is applied in the order of these fields. */
 export interface D1Change {
   event_id: string
   /** Removes what was accepted under the id before that moment; 0 for nothing. */
@@ -16,7 +16,11 @@ export interface D1Change {
   update: UpdatedFields | null
 }
 
-/** At most this many events in one write to D1. */
+/** One write to D1 tells it of at most this many events. */
 export const MAX_STEP_EVENTS = 1_000
-/** A bound string may have 2 MB; a UTF-16 unit takes at most 3 bytes in it, escaped or not. A single event may be longer: it is bound as it is. */
+/**
+ * One write to D1 carries at most this much of payloads and metadata, in UTF-16 units.
+ * A bound string may have 2 MB, and a unit takes at most 3 bytes of it, escaped or not. A single event may be longer:
+ * its payload and metadata are then bound by themselves.
+ */
 export const MAX_STEP_CHARS = 500_000

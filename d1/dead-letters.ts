@@ -1,9 +1,9 @@
 import type { DeadLetterMessage } from '../shared/dead-letter'
 import { readRows, runOnD1 } from './reader'
 
-/** Every statement on the dead letters that D1 has. */
+/** This module has every statement on the dead letters in D1. */
 
-/** Which failure a row is about; `failed_at` is ISO 8601. */
+/** Identifies one failure of one event; `failed_at` is ISO 8601. */
 export type LetterKey = Pick<DeadLetterMessage, 'event_id' | 'failed_at'>
 export type LetterRow = Pick<DeadLetterMessage, 'event_id' | 'shard' | 'failed_at'>
 
@@ -13,10 +13,14 @@ const RECORD = `
     value ->> 'correlation_id', value ->> 'failed_at'
   FROM json_each(?) WHERE true
   ON CONFLICT (event_id) DO UPDATE SET shard = excluded.shard, reason = excluded.reason,
-    retry_count = excluded.retry_count, correlation_id = excluded.correlation_id, failed_at = excluded.failed_at
+    retry_count = excluded.retry_count, correlation_id = excluded.correlation_id,
+    failed_at = excluded.failed_at
   WHERE excluded.failed_at > dead_letters.failed_at`
 
-/** Keeps letters, of each event the latest. @param letters up to 100: one parameter, 0.7 MB at most */
+/**
+ * Stores letters, and keeps only the latest one of each event.
+ * @param letters up to 100, which one bound parameter carries: at most 0.7 MB
+ */
 export async function recordLetters(db: D1Database, letters: DeadLetterMessage[]): Promise<void> {
   await runOnD1(db, RECORD, [JSON.stringify(letters)])
 }
@@ -24,13 +28,13 @@ export async function recordLetters(db: D1Database, letters: DeadLetterMessage[]
 const WITHDRAW = `
   DELETE FROM dead_letters WHERE (event_id, failed_at) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?))`
 
-/** Removes letters; never the letter of another failure of the same event. */
+/** Removes letters, but never the letter of another failure of the same event. */
 export async function withdrawLetters(db: D1Database, letters: LetterKey[]): Promise<void> {
   const keys = letters.map(({ event_id, failed_at }) => [event_id, failed_at])
   await runOnD1(db, WITHDRAW, [JSON.stringify(keys)])
 }
 
-/** Letters newest first. @throws HttpError 503 when D1 does not answer */
+/** Reads letters, newest first. @throws HttpError 503 when D1 does not answer */
 export async function readLetters(
   db: D1Database,
   limit: number,
@@ -44,7 +48,7 @@ const BETWEEN = `
   SELECT event_id, shard, failed_at FROM dead_letters
   WHERE event_id > ?1 AND event_id <= ?2 ORDER BY event_id LIMIT ?3`
 
-/** Letters by the ids of their events, from behind one up to another. @throws HttpError 503 */
+/** Reads letters in the order of their events' ids, from after one id up to another. @throws HttpError 503 */
 export async function readLettersBetween(
   db: D1Database,
   after: string,
@@ -58,7 +62,7 @@ const SAME = `
   SELECT event_id, shard, failed_at FROM dead_letters
   WHERE (event_id, failed_at) IN (SELECT value ->> 'event_id', value ->> 'failed_at' FROM json_each(?))`
 
-/** Those of these letters that are there. @throws HttpError 503 when D1 does not answer */
+/** Reads which of these letters D1 has. @throws HttpError 503 when D1 does not answer */
 export async function readSameLetters(db: D1Database, letters: LetterKey[]): Promise<LetterRow[]> {
   return readRows(db, SAME, [JSON.stringify(letters)])
 }

@@ -1,7 +1,7 @@
 import type { EventBody, EventStatus, StoredEvent } from '../shared/event'
 import { readRows, runOnD1 } from './reader'
 
-/** What is read of the events that D1 has; `inbox.ts` has the listing. */
+/** This module reads the events that D1 has; `inbox.ts` has the listing. */
 
 /** A row of the events table; its times are ISO 8601. */
 export type EventRow = Omit<StoredEvent, 'created_at' | 'updated_at'> & {
@@ -9,7 +9,7 @@ export type EventRow = Omit<StoredEvent, 'created_at' | 'updated_at'> & {
   updated_at: string
 }
 
-/** Undefined when D1 has no event with this id. @throws HttpError 503 when D1 does not answer */
+/** Reads an event, or undefined when D1 has none with this id. @throws HttpError 503 when D1 does not answer */
 export async function readEvent(db: D1Database, id: string): Promise<EventRow | undefined> {
   const [row] = await readRows<EventRow>(db, 'SELECT * FROM events WHERE event_id = ?', [id])
   return row
@@ -20,7 +20,7 @@ const SMALL_BODIES = `
   WHERE event_id IN (SELECT value FROM json_each(?1))
     AND octet_length(payload) + coalesce(octet_length(metadata), 0) < ?2`
 
-/** The bodies of those events that have fewer than `maxBytes`. @throws what D1 throws */
+/** Reads the bodies of those events whose body is smaller than `maxBytes`. @throws what D1 throws */
 export async function readSmallBodies(
   db: D1Database,
   ids: string[],
@@ -29,7 +29,7 @@ export async function readSmallBodies(
   return runOnD1(db, SMALL_BODIES, [JSON.stringify(ids), maxBytes])
 }
 
-// By the index, from where the page before ended: what was removed just now may still be there.
+// Pages go on by position in the index, not by offset: D1 may still have some of the events just removed.
 const DELIVERED = `
   SELECT event_id, created_at, updated_at FROM events
   WHERE status = 'delivered' AND created_at < ?1 AND (created_at, event_id) > (?2, ?3)
@@ -37,7 +37,7 @@ const DELIVERED = `
 
 type DeliveredRow = Pick<EventRow, 'event_id' | 'created_at' | 'updated_at'>
 
-/** The next delivered events in the order of their `created_at`. @throws HttpError 503 when D1 does not answer */
+/** Reads the next delivered events in the order of `created_at`. @throws HttpError 503 when D1 does not answer */
 export async function readDelivered(
   db: D1Database,
   createdBefore: string,
@@ -49,9 +49,11 @@ export async function readDelivered(
 
 const COUNT_PERIODS = `
   SELECT substr(created_at, 1, iif(created_at < ?1, 10, 13)) AS period, status, count(*) AS count
-  FROM events WHERE status IN ('pending', 'delivered', 'failed') AND created_at >= ?2 AND created_at < ?3 GROUP BY 1, 2`
+  FROM events
+  WHERE status IN ('pending', 'delivered', 'failed') AND created_at >= ?2 AND created_at < ?3
+  GROUP BY 1, 2`
 
-/** Counts events by period of their `created_at`: by hour from `hours` on, by day before. @throws HttpError 503 */
+/** Counts events by period of `created_at`: by hour from `hours` on, by day before. @throws HttpError 503 */
 export async function countPeriods(
   db: D1Database,
   hours: string,

@@ -3,22 +3,22 @@ import { LIMITS } from '../shared/limits'
 import type { EventRow } from './events'
 import { readRows } from './reader'
 
-/** What `GET /inbox` asks of D1, as SQL. Every value is bound; only names from these lists are spliced in. */
+/** This module writes the SQL of `GET /inbox`. It binds every value, and splices in only names from these lists. */
 
 export const SORTS = ['created_at', 'event_id', 'updated_at', 'retry_count'] as const
 export type Sort = (typeof SORTS)[number]
 export type Value = string | number
-/** A place in a sort order: the sorted-by value and the event id. */
+/** A place in a sort order: the value that is sorted by, and the event id. */
 export type Position = [Value, string]
 
-/** A member of payload or metadata, by its JSON path, that is to have this value. */
+/** Keeps events whose payload or metadata has this value at this JSON path. */
 export interface MemberFilter {
   column: 'payload' | 'metadata'
   path: string
   value: string
 }
 
-/** Which events are listed, in what order, and which part of them. */
+/** Says which events to list, in what order, and which part of them. */
 export interface Listing {
   statuses: readonly EventStatus[]
   /** ISO 8601; `from` is included, `to` is not. */
@@ -31,7 +31,7 @@ export interface Listing {
   descending: boolean
   limit: number
   offset: number
-  /** Goes on behind this place. */
+  /** The page begins after this place. */
   after: Position | null
 }
 
@@ -41,15 +41,18 @@ export interface Statement {
 }
 
 export interface InboxStatements {
-  /** Its rows, each with its `position` and how many were `found`: more than rows when a page follows. */
+  /** Reads the page's rows, each with its `position`. `found` is more than the rows when another page follows. */
   page: Statement
-  /** Where the scan stopped, when not all candidates could be looked at; null when an index answers everything. */
+  /**
+   * Reads where the scan stopped, when there were more candidates than it may look at.
+   * It is null when an index serves the whole listing.
+   */
   scanEnd: Statement | null
-  /** How the total comes about: from the counters of these statuses, from this statement, or not at all. */
+  /** Says where the total comes from: the counters of these statuses, or this statement. Null means no total. */
   total: { counters: readonly EventStatus[] } | { count: Statement } | null
 }
 
-/** The statements that a listing takes. */
+/** Writes the statements that a listing takes. */
 export function inboxStatements(listing: Listing): InboxStatements {
   const { statuses, sort, descending, limit, offset, after } = listing
   const bindings: Value[] = []
@@ -71,7 +74,8 @@ export function inboxStatements(listing: Listing): InboxStatements {
   const beyond = after
     ? [`(${sort}, event_id) ${descending ? '<' : '>'} (${bind(after[0])}, ${bind(after[1])})`]
     : []
-  // One arm a status, merged in order: each reads its part of the index only as far as the page needs.
+  // There is one SELECT for each status, and SQLite merges them in order: each reads its part of the index only as far
+  // as the page needs.
   const arms =
     statuses.length === STATUSES.length
       ? ['']
@@ -95,7 +99,8 @@ export function inboxStatements(listing: Listing): InboxStatements {
   const page = `
     WITH page AS MATERIALIZED (${candidates}),
     running AS (
-      SELECT event_id, row_number() OVER sorted AS position, sum(size) OVER sorted AS bytes, count(*) OVER () AS found
+      SELECT event_id, row_number() OVER sorted AS position, sum(size) OVER sorted AS bytes,
+        count(*) OVER () AS found
       FROM page WINDOW sorted AS (${order}))
     SELECT events.*, position, found FROM running JOIN events USING (event_id)
     WHERE position = 1 OR (position <= ${bind(limit)} AND bytes <= ${LIMITS.PAGE_BYTES})`
@@ -121,7 +126,10 @@ export function inboxStatements(listing: Listing): InboxStatements {
   }
 }
 
-/** A JSON string equals its text; a number its text or its value; true, false and null their names. */
+/**
+ * Writes the condition that a member has a value.
+ * A JSON string equals its text, a number its text or its value, and true, false and null their names.
+ */
 function matches(column: string, path: string, value: string): string {
   return `CASE json_type(${column}, ${path})
     WHEN 'text' THEN ${column} ->> ${path} = ${value}
@@ -141,7 +149,7 @@ function where(conditions: string[]): string {
   return given.length > 0 ? ` WHERE ${given.join(' AND ')}` : ''
 }
 
-/** The statement with just the bindings it uses, numbered anew: D1 refuses more than a statement names. */
+/** Keeps only the bindings that a statement uses, and renumbers them. D1 fails on bindings that it does not name. */
 function used(sql: string, all: Value[]): Statement {
   const numbers = [...new Set([...sql.matchAll(/\?(\d+)/g)].map(([, number]) => Number(number)))]
   return {
@@ -152,13 +160,13 @@ function used(sql: string, all: Value[]): Statement {
 
 export type PageRow = EventRow & { position: number; found: number }
 
-/** The rows of a page, in order. @throws HttpError 503 when D1 does not answer */
+/** Reads the rows of a page, in order. @throws HttpError 503 when D1 does not answer */
 export async function readPage(db: D1Database, { sql, bindings }: Statement): Promise<PageRow[]> {
   const rows = await readRows<PageRow>(db, sql, bindings)
   return rows.toSorted((a, b) => a.position - b.position)
 }
 
-/** The only row of a statement, if any. @throws HttpError 503 when D1 does not answer */
+/** Reads the only row of a statement, if there is one. @throws HttpError 503 when D1 does not answer */
 export async function readOne<Row>(
   db: D1Database,
   { sql, bindings }: Statement,

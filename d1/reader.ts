@@ -3,19 +3,19 @@ import { log, logOnce } from '../shared/log'
 import { unavailable } from '../shared/problem'
 import { withTimeout } from '../shared/retry'
 
-/** D1 is known to stall as well as to fail. */
+/** Every call of D1 is given up after this time, because D1 is known to stall as well as to fail. */
 export const D1_TIMEOUT_MS = 10_000
 
 export const SCHEMA_MISSING = 'D1 has not the tables of schema.sql: apply it with "npm run schema"'
 
 type Binding = string | number
 
-/** Whether D1 answered that it has no such table: not a failure that passes by itself. */
+/** Says whether D1 lacks a table or column. Such a failure does not pass by itself. */
 export function isSchemaMissing(error: unknown): boolean {
   return /no such (table|column)/.test(String(error))
 }
 
-/** The rows that a statement returns, within D1_TIMEOUT_MS. @throws what D1 throws */
+/** Runs a statement and returns its rows. @throws what D1 throws, and a TimeoutError after D1_TIMEOUT_MS */
 export async function runOnD1<Row>(
   db: D1Database,
   sql: string,
@@ -26,7 +26,7 @@ export async function runOnD1<Row>(
   return results
 }
 
-/** The same for a request that cannot be answered without. @throws HttpError 503 when D1 does not answer */
+/** Reads rows for a request that cannot be answered without D1. @throws HttpError 503 when it does not answer */
 export async function readRows<Row>(
   db: D1Database,
   sql: string,
@@ -44,9 +44,10 @@ export async function readRows<Row>(
   }
 }
 
-/** Fails, in whatever words, where a table is not there. */
+/** This statement fails when one of the tables is missing. */
 export const EACH_TABLE = `
-  SELECT EXISTS (SELECT 1 FROM events) OR EXISTS (SELECT 1 FROM dead_letters) OR EXISTS (SELECT 1 FROM fences)`
+  SELECT EXISTS (SELECT 1 FROM events) OR EXISTS (SELECT 1 FROM dead_letters)
+    OR EXISTS (SELECT 1 FROM fences)`
 
 /** Resolves when D1 answers and has its tables. @throws HttpError 503 */
 export async function checkTables(db: D1Database): Promise<void> {

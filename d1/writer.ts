@@ -3,7 +3,10 @@ import { withTimeout } from '../shared/retry'
 import { type D1Change, MAX_STEP_CHARS } from './change'
 import { D1_TIMEOUT_MS } from './reader'
 
-/** A write's place in its shard's order: D1 ignores a write whose tick is not higher than those it has already seen. */
+/**
+ * A write's place among the writes of its shard.
+ * D1 ignores a write whose tick is not higher than those it has seen, so a write that lands late changes nothing.
+ */
 export interface Fence {
   shard: string
   tick: number
@@ -16,19 +19,22 @@ const RAISE_FENCE = `
 
 const NOT_LATE = `(SELECT tick FROM fences WHERE shard = ?1) = ?2`
 
-// Never the event that was accepted under the id since.
+// `created_at` protects another event that was accepted under the same id since.
 const DELETE_EVENTS = `
   DELETE FROM events WHERE ${NOT_LATE} AND (event_id, created_at) IN (
-    SELECT old.event_id, old.created_at FROM json_each(?3) AS gone JOIN events AS old ON old.event_id = gone.value ->> 0
+    SELECT old.event_id, old.created_at FROM json_each(?3) AS gone
+    JOIN events AS old ON old.event_id = gone.value ->> 0
     WHERE old.created_at < gone.value ->> 1)`
 
-// Never the letter of a failure that came since.
+// `failed_at` protects the letter of a failure that came since.
 const DELETE_DEAD_LETTERS = `
   DELETE FROM dead_letters WHERE ${NOT_LATE} AND (event_id, failed_at) IN (
-    SELECT old.event_id, old.failed_at FROM json_each(?3) AS gone JOIN dead_letters AS old ON old.event_id = gone.value ->> 0
+    SELECT old.event_id, old.failed_at FROM json_each(?3) AS gone
+    JOIN dead_letters AS old ON old.event_id = gone.value ->> 0
     WHERE old.failed_at < gone.value ->> 1)`
 
-// Stored already, by a write whose answer was lost: left as it is. Another event under this id: refused by its primary key.
+// An event that a write whose answer was lost has stored is left as it is. When D1 has another event under this id, the
+// primary key rejects the write.
 const INSERT_MANY = `
   INSERT INTO events (event_id, payload, metadata, status, created_at, updated_at, retry_count)
   SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6
@@ -41,9 +47,10 @@ const INSERT_ONE = `
   SELECT ?3, ?4, ?5, ?6, ?7, ?8, ?9
   WHERE ${NOT_LATE} AND NOT EXISTS (SELECT 1 FROM events WHERE event_id = ?3 AND created_at = ?7)`
 
-// A write that is not late has the last word, whatever the clocks say. Where it says nothing new, it costs no row.
+// A write that is not late has the last word, whatever the clocks say. A row that would not change costs nothing.
 const UPDATE_MANY = `
-  UPDATE events SET status = change.value ->> 1, updated_at = max(updated_at, change.value ->> 2), retry_count = change.value ->> 3
+  UPDATE events SET status = change.value ->> 1,
+    updated_at = max(updated_at, change.value ->> 2), retry_count = change.value ->> 3
   FROM json_each(?3) AS change
   WHERE events.event_id = change.value ->> 0 AND events.created_at = change.value ->> 4
     AND (status, retry_count) IS NOT (change.value ->> 1, change.value ->> 3) AND ${NOT_LATE}`
@@ -54,7 +61,10 @@ export interface WriteStatement {
   values: (string | number | null)[]
 }
 
-/** What tells D1 of the changes, to be run in one transaction. The first finds no row when the write comes late; then all others do nothing. */
+/**
+ * Writes the statements that tell D1 of the changes, to be run in one transaction.
+ * The first one returns no row when the write comes late; then all others do nothing.
+ */
 export function writeStatements({ shard, tick }: Fence, changes: D1Change[]): WriteStatement[] {
   const statements: WriteStatement[] = [{ sql: RAISE_FENCE, values: [shard, tick] }]
   const add = (sql: string, values: unknown[]) => {
@@ -87,7 +97,11 @@ export function writeStatements({ shard, tick }: Fence, changes: D1Change[]): Wr
   return statements
 }
 
-/** Tells D1 in one transaction; without changes it only shows whether D1 would take some. Repeating it, or having it land late, changes nothing. @throws what D1 throws, when the write came late, and when D1 takes longer than D1_TIMEOUT_MS */
+/**
+ * Tells D1 of changes in one transaction; without changes it only tries whether D1 takes writes.
+ * A write that is repeated, or lands late, changes nothing.
+ * @throws what D1 throws, when the write came late, and when D1 takes longer than D1_TIMEOUT_MS
+ */
 export async function writeToD1(db: D1Database, fence: Fence, changes: D1Change[]): Promise<void> {
   const statements = writeStatements(fence, changes)
   const bound = statements.map(({ sql, values }) => db.prepare(sql).bind(...values))
@@ -95,7 +109,7 @@ export async function writeToD1(db: D1Database, fence: Fence, changes: D1Change[
   if (raised?.results.length === 0) throw new Error('D1 has seen a newer write of this shard')
 }
 
-/** Whether D1 answered that it will not have a row, rather than that it could not work at all. */
+/** Says whether D1 rejected a row, rather than being unavailable. */
 export function isRejection(error: unknown): boolean {
   return /SQLITE_(CONSTRAINT|TOOBIG|MISMATCH)/.test(String(error))
 }
