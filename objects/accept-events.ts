@@ -4,7 +4,11 @@ import type { FormerOutcomes } from './former-owners'
 import { cutIntoRows } from './journal'
 import type { ShardStore } from './store/shard-store'
 
-/** Accepts each event once; belongs into a transaction. @param former what their owners under smaller counts know of them @returns one outcome an event, in order */
+/**
+ * Accepts each event once. The caller runs it in a transaction.
+ * @param former what the owners of the ids under smaller counts know of the events
+ * @returns one outcome an event, in order
+ */
 export function acceptEvents(
   store: ShardStore,
   events: NewEvent[],
@@ -36,7 +40,7 @@ export function acceptEvents(
   })
 }
 
-/** What becomes of an event that is in the inbox already. */
+/** Decides the outcome of an event whose id is known: it is a duplicate, or the repeat of a request. */
 export function repeatOf(
   { fingerprint }: Identity,
   first: Pick<EventState, 'created_at' | 'status' | 'fingerprint'>,

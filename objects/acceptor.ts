@@ -8,21 +8,21 @@ import type { ShardContext } from './shard-context'
 import { askFormerOwners, type FormerOutcomes, type KnownCounts } from './former-owners'
 import type { Group, GroupCommit } from './group-commit'
 
-/** Their ids go into one bound string, which may have 2 MB. */
+/** A batch has at most this many events: their ids go into one bound string, which may have 2 MB. */
 const MAX_BATCH_EVENTS = 4_000
 
-/** Events of several calls that are accepted together. */
+/** The events of several calls that are accepted together. */
 interface Batch {
   group: Group
   events: NewEvent[]
   counts: ShardCounts | undefined
   former?: Promise<FormerOutcomes>
   known?: FormerOutcomes
-  /** Null when the shard takes none for this SHARD_COUNT any more. */
+  /** Null when the shard no longer accepts events for this SHARD_COUNT. */
   outcomes?: AcceptOutcome[] | null
 }
 
-/** Accepts the events of calls that come in together in one go: one look for known ids, one log line. */
+/** Accepts the events of calls that come in together, with one query for known ids and one log line. */
 export class Acceptor {
   readonly #shard: ShardContext
   readonly #commits: GroupCommit
@@ -37,11 +37,11 @@ export class Acceptor {
     this.#counts = counts
   }
 
-  /** As EventShard.accept. */
+  /** Does the work of EventShard.accept. */
   async accept(events: NewEvent[], counts?: ShardCounts): Promise<AcceptOutcome[]> {
     const chars = events.reduce((sum, event) => sum + bodyLength(event), 0)
     const isBusy = this.#charsUnderWay + chars > LIMITS.SHARD_CHARS_UNDER_WAY
-    // One that is too large even so is better taken alone than never.
+    // A call that is larger than the limit is taken when nothing else is under way: it would never fit otherwise.
     if (isBusy && this.#charsUnderWay > 0)
       return events.map(() => ({ outcome: 'unanswered', busy: true }))
     const batch = this.#batchFor(counts)
@@ -62,7 +62,7 @@ export class Acceptor {
     }
   }
 
-  /** The batch that events may still be added to, of the group that is being put together. */
+  /** Finds the batch of the open group that these events can join, or begins a new one. */
   #batchFor(counts: ShardCounts | undefined): Batch {
     const batch = this.#batch
     const isSame = batch?.group === this.#commits.open() && batch.counts?.[0] === counts?.[0]
@@ -83,14 +83,14 @@ export class Acceptor {
   /** Accepts a batch, once for all of its calls. */
   #acceptBatch(batch: Batch): AcceptOutcome[] | null {
     const { events, counts, known } = batch
-    // Checked as late as this: the shard that owns these ids now may have asked for them meanwhile.
+    // This is checked only now because the new owner of these ids may have asked for them while the batch waited.
     const isPast = counts && counts[0] < this.#counts.largest
     if (batch.outcomes === undefined)
       batch.outcomes = isPast ? null : acceptEvents(this.#shard.store, events, known)
     return batch.outcomes
   }
 
-  /** One line a batch: a line a request would cost more than all the rest of accepting it. */
+  /** Logs one line a batch. A line a request would cost more than all the rest of accepting it. */
   #logAccepted(batch: NewEvent[], outcomes: AcceptOutcome[]): void {
     const accepted = batch.filter((_, index) => outcomes[index]?.outcome === 'accepted')
     if (accepted.length === 0) return

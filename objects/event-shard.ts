@@ -40,10 +40,10 @@ import { ShardStore } from './store/shard-store'
 const FLUSH_TIMEOUT_MS = 2_000
 const RESEND_AFTER_MS = 24 * 60 * 60 * 1_000
 const REDRIVE_A_STEP = 1_000
-/** An alarm so late will not come any more. */
+/** An alarm that is this late is taken to be lost. */
 const OVERDUE_MS = 60_000
 
-/** One shard's events: accepts each once, counts them exactly, and tells D1 about every change. */
+/** Holds one shard's events: accepts each once, counts them exactly, and tells D1 about every change. */
 export class EventShard extends DurableObject<Env> {
   #store = new ShardStore(this.ctx.storage)
   #pace = new Pace()
@@ -53,7 +53,10 @@ export class EventShard extends DurableObject<Env> {
     this.#pace,
   )
   #commits = new GroupCommit((change, calls) => this.#commit(change, calls), this.#pace)
-  /** When the alarm for the journal is due, 0 while it runs; null for none, as far as this object knows since it started. */
+  /**
+   * When the alarm for the journal is due, 0 while it runs, and null when there is none.
+   * An object that has just started does not know of an alarm set before: then it is null too.
+   */
   #armedFor: number | null = null
   #counts = new KnownCounts(this.env, this.#store.shardCounts)
   #acceptor = new Acceptor(
@@ -64,26 +67,28 @@ export class EventShard extends DurableObject<Env> {
 
   /**
    * Accepts events, each once.
-   * @param counts absent from workers of the version before
+   * @param counts SHARD_COUNT and what it was before; workers of the version before leave them out
    * @returns one outcome an event, in order; durable when this resolves
+   * @example const [{ outcome }] = await shard.accept([event], [2]) // 'accepted', and a second time 'duplicate'
    */
   async accept(events: NewEvent[], counts?: ShardCounts): Promise<AcceptOutcome[]> {
     return this.#acceptor.accept(events, counts)
   }
 
-  /** Keeps the largest SHARD_COUNT; for the first shard, which is told of all. @returns every one, largest first */
+  /** Keeps the largest SHARD_COUNT. It is the first shard that is told of all. @returns every one, largest first */
   async raiseShardCount(count: number): Promise<number[]> {
     return this.#counts.raiseTo(count)
   }
 
-  /** Every SHARD_COUNT this shard was told of, largest first. */
+  /** Returns every SHARD_COUNT that this shard was told of, largest first. */
   async shardCounts(): Promise<number[]> {
     return this.#counts.all()
   }
 
   /**
-   * Hands ids over to their owner under a larger `count`: says what this shard, their owner before, has accepted under
-   * them, and accepts nothing for a smaller count from now on.
+   * Hands ids over to the shard that owns them under a larger `count`.
+   * This shard, their owner before, accepts nothing for a smaller count from now on.
+   * @returns what it has accepted under these ids
    */
   async handOver(events: Identity[], count: number): Promise<HandOver> {
     this.#counts.raise(count)
@@ -95,7 +100,7 @@ export class EventShard extends DurableObject<Env> {
     return { outcomes, clock: this.#store.clock.now() }
   }
 
-  /** The event's present state, or null when there is none. */
+  /** Returns the event's present state, or null when there is no such event. */
   async get(eventId: string): Promise<HeldEvent | null> {
     const [state] = this.#store.shown([...this.#store.events.states([eventId]).values()])
     return state ? { ...state, body: this.#store.heldBody(state) } : null
@@ -106,7 +111,10 @@ export class EventShard extends DurableObject<Env> {
     return this.#move({ verb: 'ack', ids })
   }
 
-  /** Counts that a consumer could not process a pending event; the last nack fails it, for the reason given. With the key of the last one it counts nothing. */
+  /**
+   * Counts that a consumer could not process a pending event. The last nack fails it, for the reason given.
+   * A nack with the key of the last one that had a key is not counted: it is a repeat, or a conflict of bodies.
+   */
   async nack(id: string, reason: string, key?: NackKey): Promise<MoveOutcome[]> {
     return this.#move({ verb: 'nack', ids: [id], reason, key })
   }
@@ -116,7 +124,10 @@ export class EventShard extends DurableObject<Env> {
     return this.#move({ verb: 'retry', ids })
   }
 
-  /** Retries dead letters, all or those with this reason. @returns how many; call again while there are `more` */
+  /**
+   * Retries up to REDRIVE_A_STEP dead letters, of this reason or of any.
+   * @returns how many; call again while there are `more`
+   */
   async redrive(reason: string | null): Promise<Redriven> {
     return this.#commits.ride(() => {
       const ids = this.#store.letters.ids(reason, REDRIVE_A_STEP)
@@ -130,52 +141,59 @@ export class EventShard extends DurableObject<Env> {
     })
   }
 
-  /** Removes events everywhere; with `deliveredBefore` only those delivered before that moment. @returns the ids of those removed */
+  /**
+   * Removes events here and, by the journal, from D1.
+   * @param deliveredBefore keeps those that were not delivered before this moment
+   * @returns the ids of those removed
+   */
   async remove(ids: string[], deliveredBefore?: number): Promise<string[]> {
     return this.#commits.ride(() => removeEvents(this.#store, ids, deliveredBefore))
   }
 
-  /** Remembers which dead letters D1 has. @returns for each, in order, whether it still is one */
+  /** Remembers which dead letters D1 has. @returns for each, in order, whether it still stands */
   async recorded(letters: RecordedLetter[]): Promise<boolean[]> {
     return letters.map(({ event_id, failed_at }) =>
       this.#store.letters.markRecorded(event_id, failed_at),
     )
   }
 
-  /** Counters that change in the same transaction as the events they count. @param count for raiseShardCount */
+  /**
+   * Returns the counters, which change in the same transaction as the events they count.
+   * @param count for raiseShardCount
+   */
   async metrics(count?: number): Promise<WithShardCounts<ShardMetrics>> {
     const raised = await this.#raised(count)
     return { ...this.#store.metrics(), ...raised }
   }
 
-  /** The counters beside what the rows come to. Reads every row. */
+  /** Returns the counters beside a fresh count of the rows. It reads every row at once. */
   async recount(): Promise<Recount> {
     return recountRows(this.ctx.storage.sql, this.ctx.id.name ?? this.ctx.id.toString())
   }
 
-  /** Counts the next events by period of their `created_at`. @param hours from when on a period is an hour */
+  /** Counts the next events by period of `created_at`. @param hours the moment from which on a period is an hour */
   async countPeriods(hours: number, after: string): Promise<CountStep> {
     return countPeriods(this.ctx.storage.sql, hours, after)
   }
 
-  /** What D1 has not been told of at this instant, by period. */
+  /** Says in which periods D1 has not been told of everything at this instant. */
   async untold(hours: number): Promise<Instant> {
     const { accepted_total: accepted } = this.#store.metrics()
     const untold = untoldPeriods(this.ctx.storage.sql, hours)
     return { clock: this.#store.clock.nextTimestamp(), accepted, ...untold }
   }
 
-  /** The next dead letters, in the order of their events' ids. */
+  /** Returns the next dead letters, in the order of their events' ids. */
   async letters(after: string): Promise<HeldLetter[]> {
     return heldLetters(this.ctx.storage.sql, after)
   }
 
-  /** Which of these letters are in D1 rightly, or because it has not been told otherwise yet. */
+  /** Picks the letters that D1 may have: they still stand, or D1 has not been told yet that they do not. */
   async lettersD1MayHave(letters: RecordedLetter[]): Promise<RecordedLetter[]> {
     return lettersD1MayHave(this.ctx.storage.sql, letters)
   }
 
-  /** Has dead letters sent again that D1 has lost. @returns how many of them still stand */
+  /** Sends dead letters again that D1 has lost. @returns how many of them still stand */
   async resend(letters: RecordedLetter[]): Promise<number> {
     const resent = this.#store.letters.resend(letters)
     if (resent > 0) await this.#ensureAlarm()
@@ -183,9 +201,9 @@ export class EventShard extends DurableObject<Env> {
   }
 
   /**
-   * Writes out what the journal holds now, for at most FLUSH_TIMEOUT_MS.
+   * Tells D1 what the journal holds now, for at most FLUSH_TIMEOUT_MS.
    * @param count for raiseShardCount
-   * @returns what D1 was not told of it, and how many events there are
+   * @returns what D1 has still not been told of it, and how many events there are
    */
   async flush(count?: number): Promise<WithShardCounts<Flushed>> {
     const raised = await this.#raised(count)
@@ -193,13 +211,19 @@ export class EventShard extends DurableObject<Env> {
     return { ...untold, counts: this.#store.statusCounts(), ...raised }
   }
 
-  /** Arms an alarm if there is work and none is due: cron calls this, in case one ever goes missing. */
+  /**
+   * Arms an alarm if there is work and none is due. Cron calls this, in case an alarm ever goes missing.
+   * Dead letters that the queue took RESEND_AFTER_MS ago and D1 never got are work too: they are sent again.
+   */
   async ensureAlarm(): Promise<void> {
     this.#store.letters.resendUnrecorded(Date.now() - RESEND_AFTER_MS)
     await this.#ensureAlarm()
   }
 
-  /** Does what is due. Records every failure and never throws: the runtime gives up on a handler that threw six times. */
+  /**
+   * Does what is due, and arms the next alarm.
+   * It records every failure and never throws: the runtime gives up on a handler that threw six times.
+   */
   override async alarm(): Promise<void> {
     this.#armedFor = 0
     let wait: number | null
@@ -211,11 +235,11 @@ export class EventShard extends DurableObject<Env> {
       log('error', 'the alarm loop failed unexpectedly', about)
       wait = backoffMs(1)
     }
-    // Never for this very moment: that would cut the chain.
+    // Never for this very moment: such an alarm may not come, and no other would follow it.
     const next = wait === null ? null : Date.now() + Math.max(1, wait)
-    // An alarm that is for something else, later, must not keep the journal waiting.
+    // An alarm for other work may be far ahead; it must not count as one for the journal.
     this.#armedFor = this.#store.journal.isEmpty() ? null : next
-    // Last of all.
+    // This comes last, so that an alarm is set whatever failed before.
     if (next !== null) await this.ctx.storage.setAlarm(next)
   }
 
@@ -236,13 +260,16 @@ export class EventShard extends DurableObject<Env> {
     return count === undefined ? {} : { shard_counts: await this.#counts.raiseTo(count) }
   }
 
-  /** One transaction. Arms the alarm together with the first row of the journal: while there are rows, one is due or running. */
+  /**
+   * Makes a change in one transaction, for so many calls.
+   * It arms the alarm together with the first row of the journal: while there are rows, an alarm is due or running.
+   */
   #commit<T>(change: () => T, calls: number): T {
     const result = this.#store.transaction(change)
     this.#pace.committed(calls)
     const isArmed = this.#armedFor !== null && !isTooFarAhead(this.#armedFor)
     if (!isArmed && !this.#store.journal.isEmpty()) {
-      // Not for this very moment: one that was due just now may not be over yet.
+      // Not for this very moment: an alarm that was due just now may still be running.
       this.#armedFor = Date.now() + 1
       void this.ctx.storage.setAlarm(this.#armedFor)
     }
@@ -250,7 +277,7 @@ export class EventShard extends DurableObject<Env> {
   }
 }
 
-/** Whether an alarm was set before the clock jumped back: none is set so far ahead. */
+/** Says whether an alarm was set before the clock jumped back. No alarm is set so far ahead otherwise. */
 function isTooFarAhead(alarm: number): boolean {
   return alarm > Date.now() + MAX_DELAY_MS
 }

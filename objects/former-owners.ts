@@ -5,14 +5,15 @@ import { ANSWER_TIMEOUT_MS, ownersOf, type ShardCounts, shardName } from '../sha
 import { withTimeout } from '../shared/retry'
 import type { ShardStore } from './store/shard-store'
 
-/** What a shard asks of others after SHARD_COUNT was raised. An inbox that never raised it makes none of these calls. */
+/** Asks other shards after SHARD_COUNT was raised. An inbox that never raised it makes none of these calls. */
 
-/** What former owners say of events: null for one that is new to them. Those of ids without any are left out. */
+/** What former owners say of events; null for an event new to them. Events without former owners are left out. */
 export type FormerOutcomes = Map<NewEvent, AcceptOutcome | null>
 
 /**
- * Takes ids over from the shards that owned them under smaller counts. Ids that the service made are new everywhere.
- * @returns what those shards know of the events, and a clock later than all that was done with them
+ * Takes ids over from the shards that owned them under smaller counts.
+ * Ids that the service made are left out: no other shard can have them.
+ * @returns what those shards know of the events, and a clock later than everything that was done with them
  */
 export async function askFormerOwners(
   env: Env,
@@ -45,7 +46,7 @@ export async function askFormerOwners(
   return { outcomes, clock: Math.max(...clocks) }
 }
 
-/** Every SHARD_COUNT that a shard was told of. They only rise. */
+/** Keeps every SHARD_COUNT that a shard was told of. They only rise. */
 export class KnownCounts {
   readonly #env: Env
   readonly #kept: ShardStore['shardCounts']
@@ -57,12 +58,12 @@ export class KnownCounts {
     this.#largest = kept.all()[0] ?? 0
   }
 
-  /** 0 while it was told of none. */
+  /** The largest count, or 0 while the shard was told of none. */
   get largest(): number {
     return this.#largest
   }
 
-  /** Largest first. */
+  /** Returns all counts, largest first. */
   all(): number[] {
     return this.#kept.all()
   }
@@ -74,19 +75,22 @@ export class KnownCounts {
     this.#largest = count
   }
 
-  /** The same in the first shard, which is told of every count. @returns all of them, largest first */
+  /**
+   * Keeps a count in the first shard, which is told of every one. If it knows none yet, it asks the other shards first.
+   * @returns all counts, largest first
+   */
   async raiseTo(count: number): Promise<number[]> {
-    // One that is new itself may be the first shard of an older inbox.
+    // A shard that knows no count may be the first shard of an older inbox: then the others know the counts.
     const former = this.#largest === 0 ? await askFormerCounts(this.#env, count) : []
     for (const each of [...former.toSorted((a, b) => a - b), count]) this.raise(each)
     return this.all()
   }
 }
 
-/** Before the first shard kept the counts, there were so many shards. */
+/** Versions in which the first shard did not keep the counts yet always had this many shards. */
 const SHARDS_BEFORE_COUNTS = 8
 
-/** What the other shards know of earlier counts: asked once in the life of an inbox, by its first shard. */
+/** Asks the other shards for earlier counts. The first shard does so once in the life of an inbox. */
 async function askFormerCounts(env: Env, count: number): Promise<number[]> {
   const others = Array.from({ length: Math.min(count, SHARDS_BEFORE_COUNTS) - 1 }, (_, index) =>
     env.SHARD.getByName(shardName(index + 1)),

@@ -1,34 +1,34 @@
 import type { Pace } from './pace'
 
-/** What one call wants done in the transaction, and what must be known before. */
+/** One call that rides in a group: what it wants done in the transaction, and what must happen before. */
 interface Rider {
   prepare: (() => Promise<void>) | undefined
-  /** @returns what tells the caller its result, once the transaction is made */
+  /** Makes the change. @returns a function that gives the caller its result, once the transaction is made */
   run: () => () => void
   fail: (error: unknown) => void
 }
 
-/** Calls that came in while a transaction is being put together. */
+/** The calls that share the next transaction. */
 export interface Group {
   riders: Rider[]
 }
 
 /**
- * Makes changes of several calls in one transaction: the more it carries, the less each costs. A lone call waits for
- * nobody. When one of them throws, none is made.
+ * Makes the changes of several calls in one transaction: the more it carries, the less each costs.
+ * A lone call does not wait for others. When one change throws, none is made.
  */
 export class GroupCommit {
   readonly #commit: <T>(change: () => T, calls: number) => T
   readonly #pace: Pace
   #open: Group | undefined
 
-  /** @param commit makes a change in one transaction, for so many calls */
+  /** @param commit makes a change in one transaction, for the given number of calls */
   constructor(commit: <T>(change: () => T, calls: number) => T, pace: Pace) {
     this.#commit = commit
     this.#pace = pace
   }
 
-  /** The group that the next call rides in. */
+  /** Returns the group that the next call rides in, and begins one if there is none. */
   open(): Group {
     if (this.#open) return this.#open
     const group: Group = { riders: [] }
@@ -38,12 +38,17 @@ export class GroupCommit {
     return group
   }
 
-  /** Has the next call ride in another group. */
+  /** Closes the open group, so that the next call rides in another one. */
   close(): void {
     this.#open = undefined
   }
 
-  /** Makes a change together with those of other calls. @param prepare runs before, once nobody else gets on @returns its result, durable */
+  /**
+   * Makes a change in one transaction with those of other calls.
+   * @param prepare runs before the transaction, once no other call can join the group
+   * @returns the result of `change`; durable when this resolves
+   * @example const outcomes = await commits.ride(() => moveEvents(store, { verb: 'ack', ids }, maxRetries))
+   */
   ride<T>(change: () => T, prepare?: () => Promise<void>): Promise<T> {
     const { promise, resolve, reject } = Promise.withResolvers<T>()
     const run = () => {

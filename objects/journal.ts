@@ -9,20 +9,28 @@ import {
 
 /**
  * The journal says what D1 has yet to be told: one row a commit, deleted once D1 has it. No I/O. No `this`.
- * A row's `entries` name the events in order; the bodies stand behind one another in `bodies`, found by their lengths in UTF-16 units.
+ * A row's `entries` name the events in order. `bodies` has their bodies one after another, and the entries say how long
+ * each one is, in UTF-16 units.
  */
 
-/** `accept`: the event was new, and this is its body; after `delete` in the same row when another shard may have had it before. `change`: its state moved. `redrive`: it also is no dead letter any more. */
+/**
+ * What one commit did to one event.
+ * - `accept`: the event was new; `payload` and `metadata` are the lengths of its body. A `delete` stands before it in
+ *   the same row when another shard may have had the event before.
+ * - `change`: its state moved.
+ * - `redrive`: its state moved, and it is no dead letter any more.
+ * - `delete`: it was removed.
+ */
 export type JournalEntry =
   | { op: 'accept'; event_id: string; payload: number; metadata: number | null }
   | { op: 'change' | 'redrive'; event_id: string }
-  /** Without `created_at`: an older version noted it, or another shard has had the event. */
+  /** `created_at` is missing when an older version wrote the entry, or when another shard had the event. */
   | { op: 'delete'; event_id: string; created_at?: number }
 
 export interface JournalRow {
-  /** The shard's clock at the commit; it is also `created_at` of the events the row accepted. */
+  /** The shard's clock at the commit. It is also `created_at` of the events that the row accepted. */
   seq: number
-  /** How many of the events it accepted wait in it to be stored: those deleted since do not. */
+  /** How many of the events that it accepted still wait to be stored; those deleted since do not. */
   accepted: number
   /** How often writing it to D1 has failed. */
   attempts: number
@@ -30,30 +38,34 @@ export interface JournalRow {
   bodies: string
 }
 
-/** What one write tells D1: the oldest rows, or the first part of the oldest one; `rest` is what it then still has to be told of that one. */
+/**
+ * What one write tells D1: the oldest rows, or the first part of the oldest one.
+ * In the second case `rest` is the part that D1 has then still to be told.
+ */
 export interface Step {
   rows: JournalRow[]
   rest: JournalRow | null
 }
 
-/** A deletion or a redrive in the journal, by its place there. */
+/** A deletion or a redrive in the journal, with its place there. */
 export interface Deletion {
   op: 'delete' | 'redrive'
   event_id: string
   seq: number
-  /** Which of the row's entries it is. */
+  /** The index among the row's entries. */
   entry: number
 }
 
 /**
- * The state as everybody is shown it. A failed attempt to store a whole journal row is counted once, in the row, and
- * becomes part of each event's own count when the row goes.
+ * Adds a journal row's failed attempts to an event's own count, as answers show it.
+ * A failed attempt to store a whole row is counted once, in the row, and added to each event's own count when the row
+ * goes.
  */
 export function withAttempts<State extends ToldState>(state: State, attempts: number): State {
   return { ...state, retry_count: state.retry_count + attempts }
 }
 
-/** The events of one commit, cut into journal rows that each fit one write to D1. */
+/** Cuts the events of one commit into journal rows that each fit one write to D1. */
 export function cutIntoRows(events: NewEvent[]): NewEvent[][] {
   const rows: NewEvent[][] = []
   let room = 0
@@ -70,7 +82,10 @@ export function cutIntoRows(events: NewEvent[]): NewEvent[][] {
   return rows
 }
 
-/** @param replaces ids of which D1 may still hold an event that another shard has deleted */
+/**
+ * Encodes newly accepted events as a journal row.
+ * @param replaces ids under which D1 may still have an event that another shard has deleted
+ */
 export function encodeAccepted(
   events: NewEvent[],
   replaces: Set<string> = new Set(),
@@ -89,7 +104,7 @@ export function encodeAccepted(
   }
 }
 
-/** The body of each event the row accepted, by id. */
+/** Finds the body of each event that the row accepted, by id. */
 export function bodiesOf(row: Pick<JournalRow, 'entries' | 'bodies'>): Map<string, EventBody> {
   const found = new Map<string, EventBody>()
   let at = 0
@@ -102,7 +117,7 @@ export function bodiesOf(row: Pick<JournalRow, 'entries' | 'bodies'>): Map<strin
   return found
 }
 
-/** Cuts a row behind `most` entries, or behind a few more: those of one event stay together. */
+/** Cuts a row after `most` entries, or a few more: those of one event stay together. */
 export function splitRow(row: JournalRow, most: number): Step {
   const { entries, bodies } = row
   let end = most
@@ -120,19 +135,22 @@ export function splitRow(row: JournalRow, most: number): Step {
   }
 }
 
-/** Of its body, in UTF-16 units. */
+/** Returns the length of the entry's body, in UTF-16 units. */
 function lengthOf(entry: JournalEntry): number {
   return entry.op === 'accept' ? entry.payload + (entry.metadata ?? 0) : 0
 }
 
-/** What D1 is told of a deletion or a redrive by itself. Telling it early, and again, only removes what is to go anyway. */
+/**
+ * Makes the change that tells D1 of a deletion or a redrive alone.
+ * Telling it early, and again, is harmless: it only removes what is to go anyway.
+ */
 export function deletionChange({ op, event_id, seq }: Deletion): D1Change {
   return { ...unchanged(event_id), deleteBefore: op === 'delete' ? seq : 0, clearBefore: seq }
 }
 
 /**
- * Folds rows to one change an event. The present `states` win over what the rows once meant, so folding the same rows
- * again, or rows that are behind, converges. `storedAt` becomes `updated_at` of what is inserted.
+ * Folds rows to one change an event. The present `states` win over the state at the time of the rows, so folding the
+ * same rows again, or older rows, leads to the same end. `storedAt` becomes `updated_at` of the inserted events.
  */
 export function fold(
   rows: JournalRow[],
@@ -151,22 +169,26 @@ export function fold(
       if (!state) continue
       const body = bodies.get(event_id)
       if (op !== 'accept' || !body) change.update = state
-      // Otherwise the event was deleted, and another one accepted under its id by a later row.
+      // Where they differ, the event was deleted, and a later row accepted another one under its id.
       else if (state.created_at === row.seq) {
         change.insert = insertOf(state, body, storedAt, row.attempts)
-        // An attempt whose answer was lost may have stored it.
+        // An attempt whose answer was lost may have stored the event; then only the update changes it.
         if (row.attempts > 0) change.update = state
       }
     }
   }
-  // Then the update takes the row to where the insert would have.
+  // An update beside an insert gives the row the values that the insert would have.
   for (const change of changes.values()) {
     if (change.insert && change.update) change.update = change.insert
   }
   return [...changes.values()]
 }
 
-/** What D1 refused of an event: its body while D1 has not got it, and what else must go first, as in a D1Change. */
+/**
+ * What is still to be done about an event that D1 rejected.
+ * `body` is there while D1 does not have the event; `deletes` and `clears` are `deleteBefore` and `clearBefore` of a
+ * D1Change.
+ */
 export interface Unfinished {
   event_id: string
   body: EventBody | null
@@ -174,7 +196,7 @@ export interface Unfinished {
   clears: number
 }
 
-/** What D1 is to be told of an event that it refused before, in its present state. */
+/** Makes the change that tells D1 the present state of an event that it rejected before. */
 export function presentChange(
   { event_id, body, deletes, clears }: Unfinished,
   state: ToldState | undefined,

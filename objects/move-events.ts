@@ -8,12 +8,15 @@ import type { ShardStore } from './store/shard-store'
 export interface Move {
   verb: Verb
   ids: string[]
-  /** Why, when it fails an event. */
+  /** The reason of the dead letter, when the move fails an event. */
   reason?: string
   key?: NackKey | undefined
 }
 
-/** Moves events from a status to another; belongs into a transaction. @returns one outcome an id, in order */
+/**
+ * Moves events from one status to another. The caller runs it in a transaction.
+ * @returns one outcome an id, in order
+ */
 export function moveEvents(
   store: ShardStore,
   { verb, ids, reason = '', key }: Move,
@@ -67,7 +70,11 @@ function write(
   )
 }
 
-/** Removes events everywhere; belongs into a transaction. @param deliveredBefore spares those not delivered before it @returns the ids of those removed */
+/**
+ * Removes events here and, by the journal, from D1. The caller runs it in a transaction.
+ * @param deliveredBefore keeps those that were not delivered before this moment
+ * @returns the ids of those removed
+ */
 export function removeEvents(
   store: ShardStore,
   ids: string[],

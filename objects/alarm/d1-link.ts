@@ -7,23 +7,27 @@ import { deletionChange } from '../journal'
 import type { ShardStore } from '../store/shard-store'
 import type { Refusal } from './refusal'
 
-/** Halving a refused batch of 1,000 to find one row takes about 20 writes; many refused rows are parked unfound, and sorted out later. */
+/**
+ * A step stops looking for rejected rows after this many writes.
+ * Halving a batch of 1,000 to find one row takes about 20. With many rejected rows, all that is left of the batch is
+ * parked, and sorted out later.
+ */
 const MAX_WRITES_A_STEP = 60
-/** A log line names so many of the requests it is about. */
+/** A log line names at most this many of the requests it is about. */
 const MAX_LOGGED_IDS = 20
 
-/** A shard's line to D1: tells it of changes, and backs off, makes room or tells less at once while it does not take them. */
+/** Tells D1 of a shard's changes. While D1 does not take them, it backs off, makes room, or tells less at once. */
 export class D1Link {
   readonly #db: D1Database
   readonly #shard: { id: string; name: string | undefined }
   readonly #store: ShardStore
-  /** While D1 fails, nobody asks it before this moment. */
+  /** While D1 fails, it is not asked before this moment. */
   #retryAt = 0
-  /** Attempts that failed since the last one that did not. */
+  /** How many attempts have failed since the last success. */
   #failures = 0
-  /** When the first of them did. */
+  /** When the first of these attempts failed. */
   #failingSince = 0
-  /** How many events D1 is told of at once: fewer after a write that was too much for it. */
+  /** How many events D1 is told of at once. It falls after a write that was too much for D1. */
   #stepSize = MAX_STEP_EVENTS
   #deletionsAtOnce = MAX_STEP_EVENTS
   /** The place in the journal up to which D1 was told of deletions ahead of their turn. */
@@ -36,26 +40,26 @@ export class D1Link {
     this.#store = store
   }
 
-  /** How many events it is told of at once, at most. */
+  /** The most events that D1 is told of at once. */
   get stepSize(): number {
     return this.#stepSize
   }
 
-  /** How many writes there were since this object started. */
+  /** How many writes to D1 there were since this object started. */
   get writes(): number {
     return this.#writes
   }
 
-  /** Milliseconds until D1 is asked again; 0 unless it fails. */
+  /** Returns the milliseconds until D1 is asked again; 0 unless it fails. */
   backoff(): number {
     return waitUntil(this.#retryAt, MAX_DELAY_MS)
   }
 
   /**
-   * Tells D1 of changes, and the log how that went. After a failure it is first asked whether it works at all. If it
-   * does, and takes these changes no better, then they are too many for it, or it is full: fewer are tried at once. If
-   * not, it is left alone, longer and longer.
-   * @returns what it refused; null when the attempt failed, for the caller to count
+   * Tells D1 of changes, and logs how that went. After a failure it first tries whether D1 takes writes at all. If so,
+   * and D1 fails on these changes again, they are too many for it, or it is full: fewer are tried at once. If not, D1
+   * is left alone, longer and longer.
+   * @returns what D1 rejected; null when the attempt failed, for the caller to count
    */
   async tell(changes: D1Change[], states: Map<string, ToldState>): Promise<Refusal[] | null> {
     const startedAt = Date.now()
@@ -107,8 +111,8 @@ export class D1Link {
   }
 
   /**
-   * Tells D1 of deletions ahead of their turn: a full one takes nothing else, and they make room. They stay in the
-   * journal and are told again in their turn. Whether it takes them or not, the caller's own write comes next.
+   * Tells D1 of deletions ahead of their turn. A full D1 takes nothing else, and they make room. They stay in the
+   * journal and are told again in their turn. The caller's own write comes next, whether D1 takes them or not.
    */
   async #tellDeletions(budget: { writes: number }): Promise<void> {
     while (budget.writes > MAX_WRITES_A_STEP / 2) {
@@ -136,7 +140,7 @@ export class D1Link {
     }
   }
 
-  /** Writes to D1; halves what it refuses until the refused ones are alone. @throws when D1 cannot be reached */
+  /** Writes to D1, and halves what D1 rejects until each rejected change is alone. @throws when D1 is unavailable */
   async #write(changes: D1Change[], refused: Refusal[], budget: { writes: number }): Promise<void> {
     const fence: Fence = { shard: this.#shard.id, tick: this.#store.clock.nextWrite() }
     budget.writes--
@@ -157,7 +161,7 @@ export class D1Link {
   }
 }
 
-/** Of the requests that these events came in with, as many as a log line names. */
+/** Lists the requests that these events came in with, as many as a log line names. */
 function correlationIds(states: Map<string, ToldState>): string[] {
   const ids = new Set([...states.values()].map(({ correlation_id }) => correlation_id))
   return [...ids].slice(0, MAX_LOGGED_IDS)

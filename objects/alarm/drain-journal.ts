@@ -6,7 +6,7 @@ import type { Task } from './task'
 import type { ShardContext } from '../shard-context'
 import { finishTold } from './told'
 
-/** Tells D1 of the oldest rows of the journal, and removes them once it knows. */
+/** Tells D1 of the oldest rows of the journal, and removes them once D1 has them. */
 export class DrainJournal implements Task {
   readonly #shard: ShardContext
   readonly #link: D1Link
@@ -42,7 +42,7 @@ export class DrainJournal implements Task {
     })
   }
 
-  /** The attempts that the journal counted for a whole row become part of each event's own count. */
+  /** Adds the attempts that the journal counted for a whole row to each event's own count. */
   #addAttempts(rows: JournalRow[]): void {
     const { events } = this.#shard.store
     for (const row of rows.filter(({ attempts }) => attempts > 0)) {

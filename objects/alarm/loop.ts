@@ -8,18 +8,21 @@ import { SendDeadLetters } from './send-dead-letters'
 import type { Task } from './task'
 import type { ShardContext } from '../shard-context'
 
-/** An alarm handler may run for 15 minutes; a busy one hands over to the next well before. */
+/** A busy alarm hands over to the next one after this time; the platform allows a handler 15 minutes. */
 const MAX_ALARM_MS = 60_000
-/** An invocation may make 1,000 queries to D1, and a write is up to 6; the last step may take 70 more writes. */
+/**
+ * An alarm begins no step after this many writes.
+ * An invocation may make 1,000 queries to D1, a write takes up to 6, and the last step may take 70 more writes.
+ */
 const MAX_WRITES_AN_ALARM = 90
 
-/** Does a shard's work in the background: one step at a time, its kinds by turns, for as long as it takes. */
+/** Does a shard's background work, one step at a time. The kinds of work take turns, so that none starves. */
 export class AlarmLoop {
   readonly #shard: ShardContext
   readonly #link: D1Link
   readonly #drain: DrainJournal
   readonly #tasks: Task[]
-  /** The step under way. One at a time: D1 ignores a write that comes behind a newer one. */
+  /** The step under way. There is only one at a time, because D1 ignores a write that comes after a newer one. */
   #stepping: Promise<void> | undefined
   #turn = 0
 
@@ -30,7 +33,10 @@ export class AlarmLoop {
     this.#tasks = [this.#drain, new RetryParked(shard, this.#link), new SendDeadLetters(shard)]
   }
 
-  /** Writes out what the journal holds now, for so long or until D1 fails. @returns what D1 was not told of it */
+  /**
+   * Tells D1 what the journal holds now, for at most so many milliseconds or until D1 fails.
+   * @returns what D1 has still not been told of it
+   */
   async flush(milliseconds: number): Promise<Untold> {
     const { store } = this.#shard
     const end = store.journal.end()
@@ -44,7 +50,7 @@ export class AlarmLoop {
     return store.untold(end)
   }
 
-  /** Works until nothing is due any more, or soon. */
+  /** Works until nothing is due now or soon, or until this alarm has done its share. */
   async work(): Promise<void> {
     const deadline = Date.now() + MAX_ALARM_MS
     const writes = this.#link.writes
@@ -54,27 +60,27 @@ export class AlarmLoop {
     ) {
       const wait = this.untilNextWork()
       if (wait === null || wait > MAX_LINGER_MS) return
-      // Waiting here is for the journal; a commit arms an alarm only if none is running.
+      // Only the journal is waited for here, because a commit arms no alarm while one is running.
       if (wait > 0 && this.#shard.store.journal.isEmpty()) return
       if (wait > 0) await scheduler.wait(wait)
       else await this.#step(this.#nextTask())
     }
   }
 
-  /** Milliseconds until something is due; null when there is nothing to do. */
+  /** Returns the milliseconds until something is due; null when there is nothing to do. */
   untilNextWork(): number | null {
     const due = this.#tasks.map((task) => task.dueAt()).filter((at) => at !== null)
     return due.length === 0 ? null : Math.max(0, Math.min(...due) - Date.now())
   }
 
-  /** Runs a task: whoever asks while one is under way waits for that one. */
+  /** Runs a task. While another step is under way, it waits for that one instead. */
   #step(task: Task | undefined): Promise<void> {
     if (!task) return this.#stepping ?? Promise.resolve()
     this.#stepping ??= task.run().finally(() => (this.#stepping = undefined))
     return this.#stepping
   }
 
-  /** The next one in turn of those that are due: under steady load there always is a journal. */
+  /** Picks the next due task in turn. Under steady load the journal is always due, and must not keep out the others. */
   #nextTask(): Task | undefined {
     for (let offset = 1; offset <= this.#tasks.length; offset++) {
       const turn = (this.#turn + offset) % this.#tasks.length

@@ -1,4 +1,4 @@
-/** What D1 says of a row that it will not have, from the narrowest word to the widest, and what that is called outside. */
+/** What D1 says when it rejects a row, and our words for it. The narrowest patterns come first. */
 const REASONS: [RegExp, string][] = [
   [/UNIQUE constraint failed|_PRIMARYKEY|_UNIQUE/, 'it holds another one under this event_id'],
   [/NOT NULL constraint failed|_NOTNULL/, 'a field of it is missing'],
@@ -8,8 +8,8 @@ const REASONS: [RegExp, string][] = [
 ]
 
 /**
- * The reason of a dead letter that D1 refused, in words that stay the same: people redrive by them.
- * D1's own text may hold names of tables and values of rows, so it goes to the log only.
+ * Words the reason of a dead letter that D1 rejected. The words stay the same, because people redrive by them.
+ * D1's own text may have names of tables and values of rows, so it goes to the log only.
  */
 export function refusalReason(error: string): string {
   const known = REASONS.find(([pattern]) => pattern.test(error))

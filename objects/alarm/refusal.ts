@@ -6,16 +6,16 @@ import { refusalReason } from './refusal-reason'
 import { addMove, type CountChanges } from '../store/counters'
 import type { Parked } from '../store/parked'
 
-/** A change that D1 would not have. */
+/** A change that D1 rejected. */
 export interface Refusal {
   change: D1Change
-  /** Whether it was tried by itself: if not, another one may be what D1 would not have. */
+  /** Whether it was tried by itself. If not, D1 may have rejected another change of the same write. */
   alone: boolean
-  /** What D1 said: for the log only. */
+  /** What D1 said, for the log only. */
   error: string
 }
 
-/** What a refusal makes of an event. */
+/** What becomes of an event that D1 rejected. */
 export interface RefusalEffect {
   /** Its row as it is now; undefined when it was deleted meanwhile. */
   state: EventState | undefined
@@ -27,20 +27,20 @@ export interface RefusalEffect {
 
 export interface RefusalSituation {
   state: EventState | undefined
-  /** What D1 refused of it before. */
+  /** What was parked when D1 rejected it before. */
   before: Parked | undefined
   /** The moment of the refusal, by the shard's clock. */
   at: number
-  /** After so many refusals by itself an event has failed. */
+  /** The event fails when D1 has rejected it by itself this many times. */
   maxRetries: number
   /** When it is tried again, unless it has failed. */
   retryAt: number
 }
 
 /**
- * Decides what becomes of an event that D1 refused: it is parked for a later attempt, and the last one fails it. What
- * was refused only in the company of others was not tried yet.
- * @returns null when there is nothing left to tell D1 of it: the journal has its deletion
+ * Decides what becomes of an event that D1 rejected. It is parked for a later attempt, and the last attempt fails it.
+ * A change that was rejected together with others does not count as an attempt.
+ * @returns null when there is nothing left to tell D1 of the event, because the journal has its deletion
  */
 export function effectOf(
   { change, alone, error }: Refusal,
@@ -59,7 +59,7 @@ export function effectOf(
     retry_count: state.retry_count + Number(alone && attempts <= maxRetries),
   }
   const failed = counted && body && isLast ? applyTransition('refuse', counted, at, 0) : null
-  // One that its consumer has failed is given up too, and stays so until it is redriven.
+  // An event that its consumer has failed is given up as well, and stays so until it is redriven.
   const wasGivenUp = Boolean(before?.body && before.retry_at === null)
   const isGivenUp =
     failed !== null || (body !== null && state?.status === 'failed' && (isLast || wasGivenUp))

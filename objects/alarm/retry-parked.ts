@@ -7,7 +7,7 @@ import { finishTold } from './told'
 
 const MAX_PARKED_A_STEP = 100
 
-/** Tries what D1 refused again, together; what is refused again is alone at the end. */
+/** Tries again, together, what D1 rejected. A write that is rejected again is halved until each row is alone. */
 export class RetryParked implements Task {
   readonly #shard: ShardContext
   readonly #link: D1Link
@@ -40,7 +40,7 @@ export class RetryParked implements Task {
       return store.events.update(counted)
     }
     finishTold(this.#shard, changes, refused, storedAt, (taken) => {
-      // Deleted while D1 was asked: then it was taken out of the counts as well.
+      // An event that was deleted while D1 was asked is not parked any more, and has left the counts already.
       const unparked = taken.filter(({ event_id }) => store.parked.unpark(event_id))
       const stored = unparked.filter(({ insert }) => insert)
       return { waited: stored.length, stored }

@@ -7,10 +7,10 @@ import type { Task } from './task'
 import type { ShardContext } from '../shard-context'
 
 const QUEUE_TIMEOUT_MS = 10_000
-/** Bodies of so many dead letters, 100 KB each at most, fit into memory with ease. */
+/** A step sends this many dead letters: their bodies, at most 100 KB each, fit into memory with ease. */
 const DEAD_LETTERS_A_STEP = 50
 
-/** Hands dead letters to the queue until it has taken them; the shard's own record stays the truth. */
+/** Sends dead letters to the queue until it has taken them. The shard's own record stays the truth. */
 export class SendDeadLetters implements Task {
   readonly #shard: ShardContext
   #failures = 0
@@ -54,7 +54,7 @@ export class SendDeadLetters implements Task {
     }
   }
 
-  /** The bodies from where they are: here until D1 has them, then there; but for those too large for a message. */
+  /** Reads the bodies that fit a message: from the shard until D1 has them, then from D1. */
   async #bodiesOf(states: EventState[]): Promise<Map<string, EventBody>> {
     const { env, store } = this.#shard
     const bodies = new Map<string, EventBody>()

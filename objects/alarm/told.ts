@@ -6,8 +6,8 @@ import type { ShardContext } from '../shard-context'
 import { effectOf, type Refusal } from './refusal'
 
 /**
- * Ends a step that D1 was told of, in one transaction: parks what it refused and counts what it stored.
- * @param settle removes the step from where it waited @returns how many events waited there, and which are stored
+ * Ends a step that D1 was told of, in one transaction. It parks what D1 rejected and counts what D1 stored.
+ * @param settle removes the step from where it waited; it returns how many events waited there and which are stored
  */
 export function finishTold(
   { env, name, store }: ShardContext,

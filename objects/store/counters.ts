@@ -11,12 +11,12 @@ import {
 } from '../../shared/metrics'
 import type { Sql } from './sql'
 
-/** How far counters move, and what happened, for the sums that only rise. */
+/** Says how far counters move, and what happened, for the sums that only rise. */
 export interface CountChanges extends Partial<Record<EventStatus | 'queue_depth', number>> {
   happened?: Partial<Record<Happening, number>>
-  /** Seconds from accepting to storing, of each event stored. */
+  /** For each event stored, the seconds from accepting to storing it. */
   storeSeconds?: number[]
-  /** The moment of a write to D1. */
+  /** The moment of the last write to D1. */
   processedAt?: number
 }
 
@@ -30,7 +30,7 @@ export function addMove(changes: CountChanges, from: EventStatus, to: EventStatu
   changes.happened[to] = (changes.happened[to] ?? 0) + 1
 }
 
-/** What two changes come to. */
+/** Adds two changes up. */
 export function sumOf(one: CountChanges, two: CountChanges): CountChanges {
   const add = (a = 0, b = 0) => a + b
   const [a, b] = [one.happened ?? {}, two.happened ?? {}]
@@ -52,13 +52,16 @@ export function sumOf(one: CountChanges, two: CountChanges): CountChanges {
   }
 }
 
-/** One row of counts that move with what they count, and a row a minute for the last hour. */
+/** Keeps one row of counts, and a row a minute for the last hour. The counts change together with what they count. */
 export function countersOn(sql: Sql) {
   const latency = (): Histogram => {
     const [row] = sql.rows<{ latency: string | null }>('SELECT latency FROM counters')
     return row?.latency ? JSON.parse(row.latency) : emptyHistogram()
   }
-  /** When the wall clock goes back a little, the newest minute goes on; minutes further ahead were a mistake. */
+  /**
+   * Begins a row for the present minute, if there is none yet.
+   * When the wall clock goes back a little, the newest minute goes on; minutes further ahead were a mistake.
+   */
   const beginMinute = (): void => {
     const minute = Math.floor(Date.now() / MINUTE_MS)
     const newest = sql.number('SELECT coalesce(max(minute), 0) FROM minute_starts')
@@ -75,7 +78,10 @@ export function countersOn(sql: Sql) {
     )
   }
   return {
-    /** Moves the counters and keeps the clock; belongs into the transaction of what it counts. One row, and one more as a minute begins. */
+    /**
+     * Moves the counters and keeps the clock. The caller runs it in the transaction of what it counts.
+     * It writes one row, and one more when a minute begins.
+     */
     count(changes: CountChanges, clock: number): void {
       const { pending = 0, delivered = 0, failed = 0, queue_depth = 0, happened = {} } = changes
       const observed = changes.storeSeconds && observe(latency(), changes.storeSeconds)
@@ -111,7 +117,7 @@ export function countersOn(sql: Sql) {
            started_at, last_processed_at, (
            SELECT min(since) FROM (
              SELECT min(seq) AS since FROM journal UNION ALL
-             -- Of one that D1 has, since it was changed or deleted.
+             -- An event that D1 has waits since its change or deletion, any other since it was accepted.
              SELECT min(coalesce(CASE WHEN payload IS NULL THEN updated_at ELSE created_at END, deletes))
              FROM parked LEFT JOIN events USING (event_id) WHERE retry_at IS NOT NULL)
          ) AS oldest_unstored_at FROM counters`,

@@ -1,7 +1,7 @@
 import { cutReason, type DeadLetter, type RecordedLetter } from '../../shared/dead-letter'
 import type { Sql } from './sql'
 
-/** One row a failed event: why it failed, and whether the queue, and D1, have been told. */
+/** Keeps one row a failed event: why it failed, and whether the queue has taken it and D1 has it. */
 export function deadLettersOn(sql: Sql) {
   const unsent = (limit: number) =>
     sql.rows<DeadLetter>(
@@ -24,7 +24,7 @@ export function deadLettersOn(sql: Sql) {
         JSON.stringify(ids),
       )
     },
-    /** Ids of all of them, or of those with this reason, at most `limit`. */
+    /** Returns the ids of at most `limit` dead letters, of any reason or of this one. */
     ids(reason: string | null, limit: number): string[] {
       const statement = 'SELECT event_id FROM dead_letters WHERE ?1 IS NULL OR reason = ?1 LIMIT ?2'
       return sql.rows<{ event_id: string }>(statement, reason, limit).map((row) => row.event_id)
@@ -41,20 +41,20 @@ export function deadLettersOn(sql: Sql) {
         )
       }
     },
-    /** Remembers that D1 has the dead letter. @returns false when it is none any more */
+    /** Remembers that D1 has the dead letter. @returns false when it does not stand any more */
     markRecorded(eventId: string, failedAt: number): boolean {
       const statement =
         'UPDATE dead_letters SET recorded = 1 WHERE event_id = ? AND failed_at = ? RETURNING 1'
       return sql.rows(statement, eventId, failedAt).length > 0
     },
-    /** Has letters sent again that D1 has lost, if they still stand. @returns how many do */
+    /** Marks letters that D1 has lost to be sent again, if they still stand. @returns how many do */
     resend(letters: RecordedLetter[]): number {
       const statement = `UPDATE dead_letters SET recorded = 0, sent_at = NULL
         WHERE recorded = 1 AND (event_id, failed_at) IN
           (SELECT value ->> 'event_id', value ->> 'failed_at' FROM json_each(?)) RETURNING 1`
       return sql.rows(statement, JSON.stringify(letters)).length
     },
-    /** Has those sent again that the queue took before `sentBefore` and D1 never got. */
+    /** Marks letters to be sent again that the queue took before `sentBefore` and D1 never got. */
     resendUnrecorded(sentBefore: number): void {
       sql.run(
         'UPDATE dead_letters SET sent_at = NULL WHERE recorded = 0 AND sent_at < ?',

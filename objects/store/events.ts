@@ -1,10 +1,10 @@
 import type { EventState, NewEvent, ToldState } from '../../shared/event'
 import type { Sql } from './sql'
 
-/** One small row an event: its status, and what tells it from others. Its body is in the journal, then in D1. */
+/** Keeps one small row an event: its status, and what identifies it. Its body is in the journal, then in D1. */
 export function eventsOn(sql: Sql) {
   return {
-    /** The rows of those ids that are there, by id. */
+    /** Returns the rows of those ids that the shard has, by id. */
     states(ids: string[]): Map<string, EventState> {
       const rows = sql.rows<EventState>(
         'SELECT events.* FROM json_each(?) AS wanted JOIN events ON events.event_id = wanted.value',

@@ -12,7 +12,7 @@ import type { Sql } from './sql'
 
 type JournalHead = Pick<JournalRow, 'seq' | 'attempts'>
 
-/** What D1 has yet to be told: one row a commit, in the order of the commits. */
+/** Keeps what D1 has yet to be told: one row a commit, in the order of the commits. */
 export function journalOn(sql: Sql) {
   function* rows(clause: string, ...bindings: number[]): Generator<JournalRow> {
     type Row = Omit<JournalRow, 'entries'> & { entries: string }
@@ -20,7 +20,7 @@ export function journalOn(sql: Sql) {
     for (const row of sql.each<Row>(statement, ...bindings))
       yield { ...row, entries: JSON.parse(row.entries) }
   }
-  /** The rows that events wait in to be stored, by event; of rows that a condition holds for. */
+  /** Finds the rows in which events wait to be stored, by event id. Only rows that meet `condition` count. */
   const waitingIn = (states: EventState[], condition = 'true'): Map<string, JournalHead> => {
     const createdAt = new Map(states.map((state) => [state.event_id, state.created_at]))
     const statement = `SELECT seq, attempts, entries FROM journal
@@ -29,7 +29,7 @@ export function journalOn(sql: Sql) {
     const found = new Map<string, JournalHead>()
     type Row = JournalHead & { entries: string }
     for (const { seq, attempts, entries } of sql.rows<Row>(statement, seqs)) {
-      // By its entries: part of a row may have been told to D1, and the id may be another event's by now.
+      // The entries decide: D1 may have been told a part of the row, and the id may be another event's by now.
       const own: JournalEntry[] = JSON.parse(entries)
       for (const { op, event_id } of own)
         if (op === 'accept' && createdAt.get(event_id) === seq)
@@ -39,7 +39,10 @@ export function journalOn(sql: Sql) {
   }
   return {
     waitingIn,
-    /** @param accepted how many of the entries are events to be stored, whose `bodies` these are */
+    /**
+     * Appends the row of a commit.
+     * @param accepted how many of the entries are events to be stored, whose `bodies` these are
+     */
     append(seq: number, accepted: number, entries: JournalEntry[], bodies: string): void {
       const changes = bodies === '' ? entries.length : 0
       sql.run(
@@ -52,12 +55,15 @@ export function journalOn(sql: Sql) {
       )
     },
     isEmpty: (): boolean => sql.rows('SELECT 1 FROM journal LIMIT 1').length === 0,
-    /** The place of its newest row; 0 when it has none. */
+    /** Returns the `seq` of the newest row; 0 when there is none. */
     end: (): number => sql.number('SELECT coalesce(max(seq), 0) FROM journal'),
-    /** How many commits are left of it up to `end`. */
+    /** Counts the rows up to `end`. */
     commitsLeft: (end: number): number =>
       sql.number('SELECT count(*) FROM journal WHERE seq <= ?', end),
-    /** The oldest rows, as many as one write to D1 may carry; with a lower `most` perhaps only a part of the oldest one. */
+    /**
+     * Returns the oldest rows, as many as one write to D1 may carry.
+     * With a lower `most` that may be only a part of the oldest row.
+     */
     nextStep(most: number): Step {
       const step: JournalRow[] = []
       let entries = 0
@@ -76,15 +82,18 @@ export function journalOn(sql: Sql) {
       sql.run('UPDATE journal SET attempts = attempts + 1 WHERE seq <= ?', end)
     },
     /**
-     * Removes the rows that D1 was told of: by their range, as later ones may have come in meanwhile.
-     * @returns how many events waited in them: fewer than were sent when some were deleted since
+     * Removes the rows up to `end`, which D1 was told of; later ones may have come in meanwhile.
+     * @returns how many events waited in them: fewer than D1 was told of when some were deleted since
      */
     deleteUpTo(end: number): number {
       const statement = 'DELETE FROM journal WHERE seq <= ? RETURNING accepted'
       const gone = sql.rows<{ accepted: number }>(statement, end)
       return gone.reduce((sum, { accepted }) => sum + accepted, 0)
     },
-    /** Leaves of a row what D1 has yet to be told of it. @param waited how many of its events waited in what it was told */
+    /**
+     * Cuts off the part of a row that D1 was told of, and keeps the rest.
+     * @param waited how many events waited in the part that goes
+     */
     narrow({ seq, entries, bodies }: JournalRow, waited: number): void {
       sql.run(
         `UPDATE journal SET accepted = accepted - ?1, entries = ?2, bodies = ?3,
@@ -95,30 +104,38 @@ export function journalOn(sql: Sql) {
         seq,
       )
     },
-    /** Takes events that are deleted out of what waits to be stored; their bodies may stay. @returns how many waited here */
+    /**
+     * Stops counting deleted events as waiting to be stored; their bodies may stay.
+     * @returns how many of them waited in the journal
+     */
     stopWaiting(states: EventState[]): number {
       const waiting = [...waitingIn(states).values()]
       for (const [seq, { length }] of Map.groupBy(waiting, (row) => row.seq))
         sql.run('UPDATE journal SET accepted = accepted - ? WHERE seq = ?', length, seq)
       return waiting.length
     },
-    /** The next deletions and redrives behind a place in it. What is accepted in a deleted one's place is deleted by its former owner too. */
+    /**
+     * Returns the next deletions and redrives after a place in the journal.
+     * Rows that accepted events are left out: a deletion in such a row is in the former owner's journal too.
+     */
     deletionsAfter({ seq, entry }: Pick<Deletion, 'seq' | 'entry'>, most: number): Deletion[] {
       const statement = `
-        SELECT seq, entry.key AS entry, entry.value ->> 'op' AS op, entry.value ->> 'event_id' AS event_id
+        SELECT seq, entry.key AS entry,
+          entry.value ->> 'op' AS op, entry.value ->> 'event_id' AS event_id
         FROM journal, json_each(entries) AS entry
-        WHERE changes > 0 AND op IN ('delete', 'redrive') AND seq >= ?1 AND (seq > ?1 OR entry.key > ?2)
+        WHERE changes > 0 AND op IN ('delete', 'redrive')
+          AND seq >= ?1 AND (seq > ?1 OR entry.key > ?2)
         ORDER BY seq, entry.key LIMIT ?3`
       return sql.rows<Deletion>(statement, seq, entry, most)
     },
-    /** What waits in it up to `end`: events to be stored, and changes of others. */
+    /** Counts what waits in the rows up to `end`: events to be stored, and changes of others. */
     waiting(end = Number.MAX_SAFE_INTEGER): { unstored: number; stale: number } {
       const statement = `SELECT coalesce(sum(accepted), 0) AS unstored, coalesce(sum(changes), 0) AS stale
         FROM journal WHERE seq <= ?`
       const [found] = sql.rows<{ unstored: number; stale: number }>(statement, end)
       return found ?? { unstored: 0, stale: 0 }
     },
-    /** The body of an event that waits in it. */
+    /** Returns the body of an event that waits in the journal. */
     bodyOf({ event_id, created_at }: EventState): EventBody | undefined {
       const row = rows('WHERE seq = ?', created_at).next().value
       return row && bodiesOf(row).get(event_id)

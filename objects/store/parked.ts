@@ -4,14 +4,14 @@ import { type Unfinished } from '../journal'
 import { MAX_DELAY_MS } from '../../shared/retry'
 import type { Sql } from './sql'
 
-/** What D1 refused, and when it is tried again: null once it was given up. */
+/** A change that D1 rejected. `retry_at` is when it is tried again, null once it was given up. */
 export interface Parked extends Unfinished {
   attempts: number
   retry_at: number | null
   reason: string
 }
 
-/** What D1 refused: tried again apart from the journal, so that it blocks no other. */
+/** Keeps what D1 rejected. It is tried again apart from the journal, so that it holds up no other event. */
 export function parkedOn(sql: Sql) {
   const find = (eventId: string): Parked | undefined => {
     type Row = Omit<Parked, 'body'> & { payload: string | null; metadata: string | null }
@@ -36,7 +36,7 @@ export function parkedOn(sql: Sql) {
         clears,
       )
     },
-    /** @returns whether it was parked */
+    /** Removes what is parked of an event. @returns whether there was any */
     unpark(eventId: string): boolean {
       return sql.rows('DELETE FROM parked WHERE event_id = ? RETURNING 1', eventId).length > 0
     },
@@ -46,13 +46,16 @@ export function parkedOn(sql: Sql) {
         JSON.stringify(ids),
       )
     },
-    /** When the next one is to be tried; null when none waits. */
+    /** Returns when the next one is to be tried; null when none waits. */
     nextAt(): number | null {
       const statement =
         'SELECT retry_at FROM parked WHERE retry_at IS NOT NULL ORDER BY retry_at LIMIT 1'
       return sql.rows<{ retry_at: number }>(statement)[0]?.retry_at ?? null
     },
-    /** Those that are due, or seem further ahead than any is put off; as many as one write to D1 may carry. */
+    /**
+     * Returns what is due, as much as one write to D1 may carry.
+     * What seems further ahead than MAX_DELAY_MS was put off before the clock jumped back: it is due too.
+     */
     due(now: number, most: number): Parked[] {
       const ids = sql.rows<{ event_id: string }>(
         'SELECT event_id FROM parked WHERE retry_at <= ?1 OR retry_at > ?2 ORDER BY retry_at LIMIT ?3',
@@ -71,19 +74,20 @@ export function parkedOn(sql: Sql) {
       }
       return due
     },
-    /** Has those that were given up tried again. @returns how many there were */
+    /** Makes those due again that were given up. @returns how many there were */
     resume(ids: string[], at: number): number {
       const statement = `UPDATE parked SET attempts = 0, retry_at = ?
         WHERE retry_at IS NULL AND event_id IN (SELECT value FROM json_each(?)) RETURNING 1`
       return sql.rows(statement, at, JSON.stringify(ids)).length
     },
-    /** How many of these events wait here to be stored for the first time. */
+    /** Counts these events that are parked and wait to be stored for the first time. */
     countWaiting(ids: string[]): number {
       const statement = `SELECT count(*) FROM parked
-        WHERE retry_at IS NOT NULL AND payload IS NOT NULL AND event_id IN (SELECT value FROM json_each(?))`
+        WHERE retry_at IS NOT NULL AND payload IS NOT NULL
+          AND event_id IN (SELECT value FROM json_each(?))`
       return sql.number(statement, JSON.stringify(ids))
     },
-    /** How many events D1 will not hold, and how many changes of others it refused. */
+    /** Counts the events that D1 rejected, and the changes and deletions of others that it rejected. */
     untold(): { unstored: number; stale: number } {
       return {
         unstored: sql.number('SELECT count(*) FROM parked WHERE payload IS NOT NULL'),

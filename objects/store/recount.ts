@@ -10,27 +10,28 @@ import {
   periodOf,
 } from '../../shared/verification'
 
-/** Counts a shard's rows anew: statements for finding out whether its counters, and D1, agree with them. */
+/** This module counts a shard's rows anew, to find out whether its counters, and D1, agree with them. */
 
 /** Counting so many rows takes about 50 ms, in which the shard does nothing else. */
 const ROWS_A_STEP = 50_000
-/** When D1 has not been told of more commits than this, nobody looks which events they concern. */
+/** When more commits than this wait for D1, it is not looked up which events they concern. */
 const MAX_COMMITS = 1_000
 
 const STATUS_COUNTS = STATUSES.map(
   (status) => `count(*) FILTER (WHERE status = '${status}') AS ${status}`,
 ).join(', ')
 
-/** The first millisecond of the period that a moment is in; `?1` is when periods begin to be hours. */
+/** Writes the SQL for the start of the period that a moment is in. `?1` is when periods begin to be hours. */
 const startOf = (moment: string) =>
   `${moment} - ${moment} % iif(${moment} < ?1, ${DAY_MS}, ${HOUR_MS})`
 
-/** Entries of commits that accepted nothing. */
+/** Selects the entries of commits that accepted nothing. */
 const CHANGES = `
-  SELECT seq, value ->> 'op' AS op, value ->> 'event_id' AS event_id, value ->> 'created_at' AS created_at
+  SELECT seq, value ->> 'op' AS op, value ->> 'event_id' AS event_id,
+    value ->> 'created_at' AS created_at
   FROM journal, json_each(entries) WHERE changes > 0`
 
-/** Reads every row, without keeping any: a GROUP BY would sort them all. */
+/** Counts a shard's rows. It reads every row at once but keeps none; a GROUP BY would sort them all. */
 export function recountRows(sql: SqlStorage, shard: string): Recount {
   const counts = (statement: string) => sql.exec<Counts>(statement).one()
   return {
@@ -41,7 +42,8 @@ export function recountRows(sql: SqlStorage, shard: string): Recount {
     rows: counts(
       `SELECT ${STATUS_COUNTS},
          (SELECT coalesce(sum(accepted), 0) FROM journal)
-           + (SELECT count(*) FROM parked WHERE retry_at IS NOT NULL AND payload IS NOT NULL) AS queue_depth,
+           + (SELECT count(*) FROM parked WHERE retry_at IS NOT NULL AND payload IS NOT NULL)
+           AS queue_depth,
          (SELECT count(*) FROM dead_letters) AS dead_letters
        FROM events`,
     ),
@@ -55,7 +57,8 @@ export function countPeriods(sql: SqlStorage, hours: number, after: string): Cou
     .exec<Row>(
       `SELECT ${startOf('created_at')} AS start, ${STATUS_COUNTS},
          count(*) AS events, max(updated_at) AS latest, max(event_id) AS last
-       FROM (SELECT * FROM events WHERE event_id > ?2 ORDER BY event_id LIMIT ${ROWS_A_STEP}) GROUP BY start`,
+       FROM (SELECT * FROM events WHERE event_id > ?2 ORDER BY event_id LIMIT ${ROWS_A_STEP})
+       GROUP BY start`,
       hours,
       after,
     )
@@ -74,25 +77,27 @@ export function countPeriods(sql: SqlStorage, hours: number, after: string): Cou
   }
 }
 
-/** The periods of all that the journal and `parked` have yet to tell D1. @param hours as hoursFrom gives it */
+/** Finds the periods of everything that D1 has yet to be told, or rejected. @param hours as hoursFrom gives it */
 export function untoldPeriods(sql: SqlStorage, hours: number): Pick<Instant, 'behind' | 'refused'> {
   const refused = sql
     .exec<{ start: number } & Record<EventStatus, number>>(
-      `SELECT ${startOf('created_at')} AS start, ${STATUS_COUNTS} FROM parked JOIN events USING (event_id)
+      `SELECT ${startOf('created_at')} AS start, ${STATUS_COUNTS}
+       FROM parked JOIN events USING (event_id)
        WHERE payload IS NOT NULL AND retry_at IS NULL GROUP BY start`,
       hours,
     )
     .toArray()
     .map(({ start, ...counts }) => ({ period: periodOf(start, hours), ...counts }))
   if (hasMoreCommits(sql)) return { behind: null, refused }
-  // A deletion that an older version noted, or that D1 refused, may be one of any period.
+  // A deletion that an older version journaled, or that D1 rejected, may be of any period.
   const starts = sql
     .exec<{ start: number | null }>(
       `WITH changes AS (${CHANGES})
        SELECT ${startOf('seq')} AS start FROM journal WHERE changes = 0
        UNION SELECT ${startOf('created_at')} FROM changes WHERE op = 'delete'
        UNION SELECT ${startOf('events.created_at')} FROM changes JOIN events USING (event_id)
-       UNION SELECT ${startOf('created_at')} FROM parked JOIN events USING (event_id) WHERE retry_at IS NOT NULL
+       UNION SELECT ${startOf('created_at')} FROM parked JOIN events USING (event_id)
+         WHERE retry_at IS NOT NULL
        UNION SELECT NULL FROM parked WHERE retry_at IS NOT NULL AND deletes > 0`,
       hours,
     )
@@ -101,11 +106,12 @@ export function untoldPeriods(sql: SqlStorage, hours: number): Pick<Instant, 'be
   return { behind: behind.length < starts.length ? null : behind, refused }
 }
 
-/** The next dead letters, in the order of their events' ids. */
+/** Returns the next LETTERS_A_STEP dead letters, in the order of their events' ids. */
 export function heldLetters(sql: SqlStorage, after: string): HeldLetter[] {
   return sql
     .exec<{ event_id: string; failed_at: number; recorded: number }>(
-      'SELECT event_id, failed_at, recorded FROM dead_letters WHERE event_id > ? ORDER BY event_id LIMIT ?',
+      `SELECT event_id, failed_at, recorded FROM dead_letters
+       WHERE event_id > ? ORDER BY event_id LIMIT ?`,
       after,
       LETTERS_A_STEP,
     )
@@ -113,15 +119,18 @@ export function heldLetters(sql: SqlStorage, after: string): HeldLetter[] {
     .map(({ recorded, ...letter }) => ({ ...letter, recorded: recorded === 1 }))
 }
 
-/** Which of these dead letters D1 may have: they still stand, or it has not been told yet that they do not. */
+/** Picks the dead letters that D1 may have. They still stand, or D1 has not been told yet that they do not. */
 export function lettersD1MayHave(sql: SqlStorage, letters: RecordedLetter[]): RecordedLetter[] {
   if (hasMoreCommits(sql)) return letters
   return sql
     .exec<{ event_id: string; failed_at: number }>(
       `WITH letter AS (
-         SELECT value ->> 'event_id' AS event_id, value ->> 'failed_at' AS failed_at FROM json_each(?))
-       SELECT * FROM letter WHERE (event_id, failed_at) IN (SELECT event_id, failed_at FROM dead_letters)
-       UNION SELECT letter.* FROM letter JOIN (${CHANGES}) USING (event_id) WHERE op IN ('delete', 'redrive')
+         SELECT value ->> 'event_id' AS event_id, value ->> 'failed_at' AS failed_at
+         FROM json_each(?))
+       SELECT * FROM letter
+       WHERE (event_id, failed_at) IN (SELECT event_id, failed_at FROM dead_letters)
+       UNION SELECT letter.* FROM letter JOIN (${CHANGES}) USING (event_id)
+         WHERE op IN ('delete', 'redrive')
        UNION SELECT letter.* FROM letter JOIN parked USING (event_id) WHERE clears > 0`,
       JSON.stringify(letters),
     )

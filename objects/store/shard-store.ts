@@ -13,7 +13,7 @@ import { shardCountsOn } from './shard-counts'
 import { sqlOn } from './sql'
 import { migrate } from './tables'
 
-/** A shard's tables, and what is done to several of them together. */
+/** Holds a shard's tables, and has the verbs that change several of them together. */
 export class ShardStore {
   readonly #storage: DurableObjectStorage
   readonly #sql
@@ -25,8 +25,9 @@ export class ShardStore {
   readonly letters
   readonly shardCounts
   #isOpen = false
-  /** What the transaction at hand has counted and journaled: written once, when it ends. */
+  /** What the open transaction has counted; it is written once, when the transaction ends. */
   #counted: CountChanges | null = null
+  /** What the open transaction has journaled; written when it ends, or when there is enough for a row. */
   #entries: { seq: number; entries: JournalEntry[] } | null = null
 
   constructor(storage: DurableObjectStorage) {
@@ -42,7 +43,7 @@ export class ShardStore {
     this.shardCounts = shardCountsOn(this.#sql)
   }
 
-  /** Runs changes in one transaction; their counts and journal entries share a row. */
+  /** Runs changes in one transaction. Their counts share a row, and so do their journal entries. */
   transaction<T>(change: () => T): T {
     return this.#storage.transactionSync(() => {
       this.#isOpen = true
@@ -59,27 +60,31 @@ export class ShardStore {
     })
   }
 
-  /** Moves the counters when the transaction ends. */
+  /** Collects changes of the counters, which are written when the transaction ends. */
   count(changes: CountChanges): void {
     this.#mustBeOpen()
     this.#counted = this.#counted ? sumOf(this.#counted, changes) : changes
   }
 
-  /** Journals that D1 must be told of these events; their present state is read when it is told. */
+  /** Journals that D1 must be told of these events. Their state is read when D1 is told. */
   appendToJournal(op: 'change' | 'redrive' | 'delete', states: EventState[]): void {
     this.#mustBeOpen()
     if (this.#entries && this.#entries.entries.length + states.length > MAX_STEP_EVENTS)
       this.#writeEntries()
     this.#entries ??= { seq: this.clock.nextTimestamp(), entries: [] }
     for (const { event_id, created_at } of states) {
-      // Of one that is deleted nothing else is left to say when it was accepted.
+      // When an event is deleted, its entry is all that is left to say when it was accepted.
       this.#entries.entries.push(op === 'delete' ? { op, event_id, created_at } : { op, event_id })
     }
   }
 
-  /** Inserts new events and the journal row that carries their bodies. @param replaces as in encodeAccepted @returns their `created_at` */
+  /**
+   * Inserts new events and the journal row that carries their bodies.
+   * @param replaces as in encodeAccepted
+   * @returns their `created_at`
+   */
   accept(events: NewEvent[], replaces?: Set<string>): number {
-    // What came before stays before: one of these may take the place of an event that was just deleted.
+    // What was journaled before stays before: one of these may take the id of an event that was just deleted.
     this.#writeEntries()
     const createdAt = this.clock.nextTimestamp()
     this.events.insert(events, createdAt)
@@ -88,7 +93,7 @@ export class ShardStore {
     return createdAt
   }
 
-  /** Removes events and all that is kept of them beside the journal. @returns how many of them waited to be stored */
+  /** Removes events from every table but the journal. @returns how many of them waited to be stored */
   remove(states: EventState[]): number {
     const ids = states.map(({ event_id }) => event_id)
     const waited = this.journal.stopWaiting(states) + this.parked.countWaiting(ids)
@@ -108,18 +113,18 @@ export class ShardStore {
     return waited
   }
 
-  /** The states as everybody is shown them, in their order: with the attempts that the journal counts so far. */
+  /** Returns the states as answers show them, in order: with the attempts that the journal counts so far. */
   shown(states: EventState[]): EventState[] {
     const rows = this.journal.waitingIn(states, 'attempts > 0')
     return states.map((state) => withAttempts(state, rows.get(state.event_id)?.attempts ?? 0))
   }
 
-  /** The body of an event that D1 has not got. */
+  /** Returns the body of an event that D1 does not have. */
   heldBody(state: EventState): EventBody | null {
     return this.journal.bodyOf(state) ?? this.parked.find(state.event_id)?.body ?? null
   }
 
-  /** What D1 has not been told of the journal up to `end`, and of what it refused. */
+  /** Counts what D1 has not been told of the journal up to `end`, and what it rejected. */
   untold(end: number): Untold {
     const [waiting, refused] = [this.journal.waiting(end), this.parked.untold()]
     return {
@@ -128,17 +133,17 @@ export class ShardStore {
     }
   }
 
-  /** Counters that change in the same transaction as what they count: exact at every instant. */
+  /** Returns the counters. They change in the same transaction as what they count, so they are always exact. */
   metrics(): ShardMetrics {
     return this.#counters.metrics()
   }
 
-  /** How many events there are in each status. */
+  /** Counts the events in each status. */
   statusCounts(): Record<EventStatus, number> {
     return this.#counters.byStatus()
   }
 
-  /** What is counted or journaled outside of a transaction would never be written. */
+  /** Throws outside of a transaction, where what is counted or journaled would never be written. */
   #mustBeOpen(): void {
     if (!this.#isOpen) throw new Error('this belongs into a transaction')
   }

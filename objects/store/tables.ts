@@ -1,6 +1,7 @@
 /**
- * The shard's tables. Append only: a shard runs the entries it has not run yet, all in one transaction, and only then notes them in
- * `migrations`: while they run, that table has those of earlier starts alone.
+ * The statements that make the shard's tables. This list is append only: a shard runs the entries it has not run yet,
+ * all in one transaction. Only then does it add them to the table `migrations`: while they run, that table has only the
+ * entries of earlier starts.
  */
 export const MIGRATIONS = [
   `CREATE TABLE events (
@@ -35,9 +36,9 @@ export const MIGRATIONS = [
      failed INTEGER NOT NULL DEFAULT 0
    );`,
   `ALTER TABLE events ADD COLUMN nacks INTEGER NOT NULL DEFAULT 0;
-   CREATE TABLE parked ( -- what D1 refused: tried again alone, so that it blocks no other
+   CREATE TABLE parked ( -- what D1 rejected: tried again apart from the journal, so that it holds up no other
      event_id TEXT PRIMARY KEY NOT NULL,
-     payload TEXT, -- NULL: D1 has the event, and refused a change of it
+     payload TEXT, -- NULL: D1 has the event, and rejected a change of it
      metadata TEXT,
      attempts INTEGER NOT NULL,
      retry_at INTEGER, -- NULL: given up until it is redriven
@@ -57,10 +58,12 @@ export const MIGRATIONS = [
    ALTER TABLE counters ADD COLUMN latency TEXT; -- JSON, a Histogram
    ALTER TABLE counters ADD COLUMN started_at INTEGER NOT NULL DEFAULT 0;
    UPDATE counters SET started_at = unixepoch() * 1000;`,
-  // Of a request with an idempotency key.
+  // The hash of the body, when the event came with an idempotency key.
   `ALTER TABLE events ADD COLUMN fingerprint TEXT`,
-  `ALTER TABLE parked ADD COLUMN deletes INTEGER NOT NULL DEFAULT 0; -- the moment before which what was accepted must go first; 0: nothing
-   ALTER TABLE parked ADD COLUMN clears INTEGER NOT NULL DEFAULT 0; -- the moment before which it failed whose dead letter must go; 0: nothing
+  `-- First D1 must delete an event that was accepted under this id before that moment; 0 for none.
+   ALTER TABLE parked ADD COLUMN deletes INTEGER NOT NULL DEFAULT 0;
+   -- First D1 must delete the dead letter of a failure before that moment; 0 for none.
+   ALTER TABLE parked ADD COLUMN clears INTEGER NOT NULL DEFAULT 0;
    CREATE INDEX parked_due ON parked (retry_at) WHERE retry_at IS NOT NULL;
    CREATE INDEX parked_bodies ON parked (event_id) WHERE payload IS NOT NULL;
    CREATE INDEX dead_letters_unsent ON dead_letters (event_id) WHERE sent_at IS NULL`,
@@ -77,23 +80,27 @@ export const MIGRATIONS = [
        delivered_total - sum(minutes.delivered) OVER since, failed_total - sum(minutes.failed) OVER since
      FROM minutes, counters WINDOW since AS (ORDER BY minute DESC);
    DROP TABLE minutes;
-   -- One for each start of the shard that writes to D1.
+   -- Rises with each start of the shard, once it writes to D1.
    ALTER TABLE counters ADD COLUMN run INTEGER NOT NULL DEFAULT 0`,
-  // Each SHARD_COUNT there was, as far as this shard was told. Before they were kept it was 8, whether or not this shard ever accepted anything.
+  // Each row is a SHARD_COUNT that this shard was told of. Versions that did not keep them always had 8 shards, so an
+  // older shard knows that count, whether or not it ever accepted anything.
   `CREATE TABLE shard_counts (count INTEGER PRIMARY KEY NOT NULL);
    INSERT INTO shard_counts SELECT 8 WHERE EXISTS (SELECT 1 FROM migrations);
-   UPDATE parked SET deletes = coalesce((SELECT created_at FROM events WHERE events.event_id = parked.event_id), (SELECT clock + 1 FROM counters)) WHERE deletes = 1;
-   UPDATE parked SET clears = (SELECT clock + 1 FROM counters) WHERE clears = 1 AND event_id NOT IN (SELECT event_id FROM dead_letters)`,
-  // Entries of a row without bodies.
+   UPDATE parked SET deletes = coalesce(
+     (SELECT created_at FROM events WHERE events.event_id = parked.event_id),
+     (SELECT clock + 1 FROM counters)) WHERE deletes = 1;
+   UPDATE parked SET clears = (SELECT clock + 1 FROM counters)
+     WHERE clears = 1 AND event_id NOT IN (SELECT event_id FROM dead_letters)`,
+  // How many entries a row has that carries no bodies.
   `ALTER TABLE journal ADD COLUMN changes INTEGER NOT NULL DEFAULT 0;
    UPDATE journal SET changes = json_array_length(entries) WHERE accepted = 0;
    CREATE INDEX parked_changes ON parked (event_id) WHERE payload IS NULL OR deletes > 0`,
-  // Of the last nack with an idempotency key: digests of the key and of its body.
+  // Digests of the idempotency key and of the body of the last nack that had a key.
   `ALTER TABLE events ADD COLUMN nack_key TEXT;
    ALTER TABLE events ADD COLUMN nack_body TEXT`,
 ]
 
-/** Brings a shard's tables up to date, or makes them. */
+/** Makes a shard's tables, or brings them up to date. */
 export function migrate(storage: DurableObjectStorage): void {
   const { sql } = storage
   sql.exec('CREATE TABLE IF NOT EXISTS migrations (version INTEGER PRIMARY KEY NOT NULL)')
