@@ -58,7 +58,7 @@ async function answer(request: Request, env: Env, ctx: ExecutionContext): Promis
   }
 }
 
-/** 405 with `Allow` where the path is right, else 404; without a token too: there is nothing to protect. */
+/** Throws a 405 with `Allow` when another method has this path, else a 404. No token is needed to learn that. */
 function noSuchRoute(request: InboxRequest): never {
   const { pathname } = new URL(request.url)
   const allowed = router.routes

@@ -12,7 +12,11 @@ import type { InboxRequest } from './http/middleware'
 import { isPassing, shardSilent } from './http/silence'
 import { digestOf, idempotencyKey } from './ingest/identity'
 import { findInShards, type Shard } from './shards'
-/** POST /inbox/:id/ack and /retry: 200 with the new status, 404 unknown, 409 when the present status does not allow it. */
+
+/**
+ * Makes the handler of POST /inbox/:id/ack or /retry.
+ * It answers 200 with the new status, 404 unknown, 409 when the present status does not allow it.
+ */
 export function postMove(verb: 'ack' | 'retry') {
   return async (request: InboxRequest, env: Env): Promise<Response> => {
     const id = namedEvent(request)
@@ -20,7 +24,10 @@ export function postMove(verb: 'ack' | 'retry') {
   }
 }
 
-/** POST /inbox/:id/nack: 200 with the status it left the event in, 404 unknown, 409 not pending, 422 for another body under a key. */
+/**
+ * Answers POST /inbox/:id/nack with the status that the nack left the event in.
+ * 200 done, 404 unknown, 409 not pending, 422 when the idempotency key came with another body before.
+ */
 export async function postNack(request: InboxRequest, env: Env): Promise<Response> {
   const id = namedEvent(request)
   needed(configurationOf(env).maxRetries)
@@ -36,7 +43,7 @@ export async function postNack(request: InboxRequest, env: Env): Promise<Respons
   return moved(id, 'nack', await askMoves(env, [id], nack))
 }
 
-/** DELETE /inbox/:id: 200 once it is gone from its shard, 404 unknown. D1 follows. */
+/** Answers DELETE /inbox/:id: 200 once the event is gone from its shard, 404 unknown. D1 is told later. */
 export async function deleteEvent(request: InboxRequest, env: Env): Promise<Response> {
   const event_id = namedEvent(request)
   const [removed] = await findInShards(env, [event_id], async (shard, own) => {
@@ -47,7 +54,7 @@ export async function deleteEvent(request: InboxRequest, env: Env): Promise<Resp
   return json({ data: { event_id, status: 'deleted', timestamp: now() }, timestamp: now() })
 }
 
-/** POST /inbox/ack: one result an id, in order; 200 if all are delivered, else 207. */
+/** Answers POST /inbox/ack with one result an id, in order. 200 if all are delivered, else 207. */
 export async function postAcks(request: InboxRequest, env: Env): Promise<Response> {
   requireJson(request)
   const ids = parseIds(await readText(request, LIMITS.COMMAND_BYTES))
@@ -65,7 +72,7 @@ export async function postAcks(request: InboxRequest, env: Env): Promise<Respons
   )
 }
 
-/** Asks the shards that have these events to move them. @returns one outcome an id, null for what is nowhere */
+/** Asks the shards that have these events to move them. @returns one outcome an id, null for one that no shard has */
 export function askMoves(
   env: Env,
   ids: string[],
@@ -76,7 +83,7 @@ export function askMoves(
     try {
       return (await ask(shard, own)).map((each) => (each.outcome === 'unknown' ? null : each))
     } catch (error) {
-      // What the others did must be told.
+      // The answer must still tell what the other shards did.
       if (!isPassing(error)) throw error
       log('error', 'a shard did not answer', { error: String(error), events: own.length })
       return own.map(() => unanswered)
@@ -85,7 +92,7 @@ export function askMoves(
   return findInShards(env, ids, askOne, unanswered)
 }
 
-/** The event id in the path; its log line has it too. */
+/** Reads the event id in the path, and adds it to the request's log line. */
 export function namedEvent(request: InboxRequest): string {
   const event_id = eventIdOf(request)
   request.facts = { event_id }
@@ -108,7 +115,9 @@ function moveError(
   if (outcome?.outcome === 'unanswered') return shardSilent(`POST /inbox/:id/${verb}`)
   if (outcome?.outcome === 'mismatch') return keyReused('nack', { event_status: outcome.status })
   if (outcome?.outcome !== 'refused') return eventNotFound(event_id)
-  const detail = `The event is ${outcome.status}; ${verb} takes an event that is ${allowedFrom(verb).join(' or ')}.`
+  const detail =
+    `The event is ${outcome.status}; ` +
+    `${verb} takes an event that is ${allowedFrom(verb).join(' or ')}.`
   return new HttpError(409, 'STATUS_CONFLICT', detail, {
     members: { event_status: outcome.status },
   })

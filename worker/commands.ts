@@ -5,17 +5,17 @@ import { type Complaint, type HttpError, invalid } from '../shared/problem'
 import { isObject, parseJson } from './http/json'
 import { didYouMean } from '../shared/suggestion'
 
-/** Bodies of the requests that change events. No I/O. */
+/** This module parses the bodies of requests that change events. No I/O. */
 
-/** Which dead letters to redrive: those named, those with a reason, or all. */
+/** The dead letters to redrive: those with these ids, or with this reason. A null reason means all of them. */
 export type Redrive = { event_ids: string[] } | { reason: string | null }
 
-/** `{"event_ids": [...]}`: 1 to 1,000 of them. Ids that could not exist are left in, to be answered one by one. */
+/** Parses `{"event_ids": [...]}` with 1 to 1,000 ids. @throws HttpError 400, for a malformed id too */
 export function parseIds(text: string): string[] {
   return eventIds(parseObject(text, ['event_ids']))
 }
 
-/** `{"error": "…"}` or nothing. @returns why the consumer could not process the event */
+/** Parses `{"error": "…"}` or an empty body. @returns why the consumer could not process the event, or null */
 export function parseNack(text: string): string | null {
   const { error } = text.trim() === '' ? { error: undefined } : parseObject(text, ['error'])
   if (error == null) return null
@@ -26,7 +26,7 @@ export function parseNack(text: string): string | null {
   return cutReason(error)
 }
 
-/** `{"event_ids": [...]}`, `{"reason": "…"}` or `{"all": true}`. */
+/** Parses `{"event_ids": [...]}`, `{"reason": "…"}` or `{"all": true}`. */
 export function parseRedrive(text: string): Redrive {
   const body = parseObject(text, ['event_ids', 'reason', 'all'])
   if (Object.keys(body).length !== 1) {

@@ -6,10 +6,12 @@ import { ANSWER_TIMEOUT_MS } from '../shared/owners'
 import { shardNamed } from './shards'
 
 /**
- * Consumes the dead letter queue: one row in D1 and one log line a letter. A message may come twice, late, or after its event
- * was redriven: so the rows are written first, then each shard is asked which of them still stand, and the others go.
- * A redrive that comes after the answer deletes its row itself.
- * @returns those whose shard did not answer: they must come again @throws when D1 does not answer; nothing is lost by repeating
+ * Records dead letters from the queue: one row in D1 and one log line a letter.
+ * A message may come twice, late, or after its event was redriven. So the rows are written first, then each shard is
+ * asked which of them still stand, and the others are removed. A redrive after the shard's answer deletes the row
+ * itself.
+ * @returns the letters whose shard did not answer: they must come again
+ * @throws when D1 does not answer; repeating the call is safe
  */
 export async function recordDeadLetters(
   env: Env,
@@ -29,7 +31,7 @@ export async function recordDeadLetters(
   return new Set(letters.filter((letter) => !standing.has(letter)))
 }
 
-/** Asks a shard which of its letters still stand. @returns nothing when it does not answer */
+/** Asks a shard which of its letters still stand. @returns an empty list when it does not answer */
 async function askStanding(
   env: Env,
   shard: string,

@@ -13,7 +13,8 @@ import { shardSilent } from './http/silence'
 import { DEFAULT_LIMIT } from './inbox-query'
 import { totals } from './metrics'
 import { allShards } from './shards'
-/** GET /dlq: the dead letters that D1 has, newest first; `total` counts those of the shards. */
+
+/** Answers GET /dlq with the dead letters that D1 has, newest first. `total` counts those of the shards. */
 export async function getDeadLetters(request: InboxRequest, env: Env): Promise<Response> {
   const read = readParameters(new URL(request.url).searchParams, ['limit', 'offset'])
   const limit = read.integer('limit', DEFAULT_LIMIT, 1, LIMITS.PAGE_EVENTS)
@@ -23,7 +24,7 @@ export async function getDeadLetters(request: InboxRequest, env: Env): Promise<R
   return json({ data, total: dlq_count, limit, offset, timestamp: now() })
 }
 
-/** POST /dlq/retry: makes dead letters pending again, by ids, by reason, or all of them, and says how many. */
+/** Answers POST /dlq/retry: makes dead letters pending again, by ids, by reason, or all. It says how many. */
 export async function postRedrive(request: InboxRequest, env: Env): Promise<Response> {
   requireJson(request)
   const wanted = parseRedrive(await readText(request, LIMITS.COMMAND_BYTES))
@@ -45,14 +46,14 @@ export async function postRedrive(request: InboxRequest, env: Env): Promise<Resp
       if (!step.more || step.redriven === 0) return redriven
     }
   })
-  // Nothing goes on behind an answer.
+  // All shards are waited for even if one fails, so that nothing goes on after the answer.
   await Promise.allSettled(counts)
   const redriven = (await Promise.all(counts)).reduce((sum, count) => sum + count, 0)
   request.facts = firstOf('event_ids', ids, redriven)
   return json({ data: { redriven, skipped: 0 }, timestamp: now() })
 }
 
-/** Takes dead letters from the queue; those that could not be recorded come again, later and later. */
+/** Takes dead letters from the queue. Those that could not be recorded come again, later and later. */
 export async function takeDeadLetters(batch: MessageBatch<string>, env: Env): Promise<void> {
   const letters = batch.messages.flatMap((message) => {
     const letter = parseDeadLetter(message.body)

@@ -12,12 +12,15 @@ import { digestOf } from './ingest/identity'
 import { readEvents } from './ingest/ingest'
 import { askOwners, findMisconfiguration } from './shards'
 
-/** From a draft to the event its shard accepts, and from the shard's outcome to the answer. */
+/** This module turns drafts into events for their shards, and the shards' outcomes into the answer. */
 
-/** What became of an entry; an error where it never reached its shard. */
+/** What became of an entry; an error when it never reached its shard. */
 export type Outcome = AcceptOutcome | HttpError | undefined
 
-/** The event with its id: given, derived from what makes it the same when it comes again, or a new UUID v7 (RFC 9562). */
+/**
+ * Makes the event of a draft, and decides its id.
+ * That is the id given, or one derived from what identifies a repeat of it, or a new UUID v7 (RFC 9562).
+ */
 export function newEvent(
   { payload, metadata, event_id, identity }: Draft,
   key: string[] | null,
@@ -39,7 +42,7 @@ export function newEvent(
   return digestOf(...same).then((digest) => named(`${same[0]}-${digest}`))
 }
 
-/** A shard that does not answer rejects its own events of a batch, and no others. */
+/** Makes the errors for the events of a shard that did not answer. The other events of a batch go their way. */
 export function unanswered(error: unknown, own: NewEvent[]): HttpError[] {
   log('error', 'a shard did not answer', { error: String(error), events: own.length })
   return own.map(({ event_id, isNew = false }) => eventUnanswered(event_id, isNew))
@@ -57,7 +60,7 @@ export function acceptResponse(event_id: string, outcome: Outcome): Response {
   )
 }
 
-/** 503 for an event whose shard has as much under way as it may hold: nothing of it was stored. */
+/** Makes the 503 for an event whose shard has as much under way as it may hold. It was not stored. */
 function busy(): HttpError {
   return unavailable(
     'The shard of this event has too much to store at once. Wait a moment, then send the event again.',
@@ -80,7 +83,10 @@ function acceptError(event_id: string, outcome: Outcome): HttpError | null {
   return keyReused('event', members)
 }
 
-/** 202 if all were accepted, 207 if some were or were known; a problem with the same results if none was. */
+/**
+ * Answers a batch: 202 if all events were accepted, 207 if some were accepted or are known.
+ * If none was, it throws a problem that has the same results.
+ */
 export function batchResponse(results: Result[]): Response {
   const count = (status: string) => results.filter((each) => each.status === status).length
   const rejected = count('rejected')
@@ -88,7 +94,7 @@ export function batchResponse(results: Result[]): Response {
     return json({ data: results, timestamp: now() }, count('accepted') < results.length ? 207 : 202)
   const members = { data: results }
   if (results.some(({ error }) => error?.code === 'NOT_CONFIGURED')) throw notConfigured(members)
-  // Of those whose shard did not answer nobody knows, so the sender has to send them again.
+  // Events whose shard did not answer may or may not be stored, so the sender has to send them again.
   if (results.some(({ error }) => error?.code === 'UNAVAILABLE')) {
     const detail =
       'No event is known to be stored, and some may be. Send the batch again with the same event_ids.'
@@ -131,8 +137,9 @@ export function batchResults(events: (NewEvent | null)[], outcomes: Outcome[]): 
 }
 
 /**
- * POST /events: 202 once every event is durable in its shard; 409 for one whose `event_id` is known; of a batch 207 if some are not
- * accepted, 400 if none is and none is known.
+ * Answers POST /events: 202 once every event is durable in its shard.
+ * A single event whose `event_id` is known gets a 409. A batch gets a 207 if some events are not accepted, and a 400 if
+ * none is accepted and none is known.
  */
 export async function postEvents(request: InboxRequest, env: Env): Promise<Response> {
   const { batch, entries, key, text } = await readEvents(request, configurationOf(env).webhooks)
@@ -151,7 +158,7 @@ export async function postEvents(request: InboxRequest, env: Env): Promise<Respo
       try {
         return await shard.accept(own, counts)
       } catch (error) {
-        // A shard accepts nothing for a SHARD_COUNT smaller than it was told of; then the first one knows why.
+        // A shard throws for a SHARD_COUNT smaller than it was told of; the first shard knows if that is the reason.
         const refused = isPassing(error) ? null : await findMisconfiguration(env)
         return refused ? own.map(() => refused) : unanswered(error, own)
       }

@@ -8,20 +8,20 @@ import type { InboxRequest } from './http/middleware'
 import { readParameters } from './http/parameters'
 import { allShards } from './shards'
 
-/** Nobody needs a token to ask, so the answer stands for so long, whoever asks. */
+/** One result serves everybody for this long: /health needs no token, so anybody may ask often. */
 const FRESH_MS = 5_000
 const CHECK_TIMEOUT_MS = 2_000
 
 let last: { at: number; problem: HttpError | null } | undefined
 
 /**
- * Resolves when the configuration is right, D1 has its tables, and a shard answers.
- * @throws HttpError 503 that says which does not
+ * Resolves when the configuration is right, D1 has its tables, and the first shard answers.
+ * @throws HttpError 503 that says which of them is wrong
  */
 export async function checkReadiness(env: Env): Promise<void> {
   const at = Date.now()
   if (!last || Math.abs(at - last.at) >= FRESH_MS) {
-    // Who asks meanwhile is told what was so before.
+    // Requests that come meanwhile get the result before.
     if (last) last.at = at
     last = { at, problem: await findProblem(env) }
   }
@@ -47,7 +47,7 @@ async function findProblem(env: Env): Promise<HttpError | null> {
   return null
 }
 
-/** GET /health: 200 while the worker runs; with `ready=1` only if all that it needs answers as well, else 503. */
+/** Answers GET /health: 200 while the worker runs. With `ready=1` it is 503 unless all that it needs works as well. */
 export async function getHealth(request: InboxRequest, env: Env): Promise<Response> {
   const read = readParameters(new URL(request.url).searchParams, ['ready'])
   const ready = read.choice('ready', ['0', '1'])

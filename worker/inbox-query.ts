@@ -13,7 +13,7 @@ import { LIMITS } from '../shared/limits'
 import { readParameters } from './http/parameters'
 import { isDay } from './http/time'
 
-/** Reads the parameters of `GET /inbox`. No I/O. */
+/** This module reads the parameters of `GET /inbox`. No I/O. */
 
 export const DEFAULT_LIMIT = 50
 
@@ -39,13 +39,13 @@ const DAY_MS = 24 * 60 * 60 * 1_000
 export interface InboxQuery extends InboxStatements {
   limit: number
   offset: number
-  /** Whether the shards are asked to write out first. */
+  /** Whether the shards are asked to tell D1 everything first. */
   readYourWrites: boolean
-  /** The cursor that goes on behind this event. */
+  /** Makes the cursor of the page that begins after this event. */
   cursorAfter(event: Record<Sort, Value>): string
 }
 
-/** @throws HttpError 400 that names every wrong parameter */
+/** Parses the query string of a listing. @throws HttpError 400 that names every wrong parameter */
 export function parseInboxQuery(given: URLSearchParams): InboxQuery {
   const params = new URLSearchParams([...given].map(([name, value]) => [plainName(name), value]))
   const read = readParameters(params, PARAMETERS, PREFIXES)
@@ -73,7 +73,7 @@ export function parseInboxQuery(given: URLSearchParams): InboxQuery {
     read.complain('max_retries', 'must not be below min_retries')
   const members = filters.flatMap(([name, value]) => readMember(read, name, value) ?? [])
 
-  // The order of filters is no matter, their values are.
+  // A cursor belongs to these filters and this sort order; the order of the filters does not matter.
   const identity = fnv1a(JSON.stringify([sort, descending, filters.toSorted()])).toString(36)
   const after = readCursor(read, sort, identity)
   if (after && read.text('offset') !== null)
@@ -101,7 +101,7 @@ export function parseInboxQuery(given: URLSearchParams): InboxQuery {
 }
 
 /**
- * The plain name of a filter that is written as OpenAPI clients write members of an object (`deepObject`):
+ * Turns a filter's name as OpenAPI clients write it (`deepObject`) into its plain name.
  * `filter[payload.a.b]` and `filter[payload][a][b]` are both `payload.a.b`. Any other name stays as it is.
  */
 function plainName(name: string): string {
@@ -120,7 +120,7 @@ function readStatuses(read: Reader): readonly EventStatus[] {
   return statuses
 }
 
-/** `from` is included, `to` is not. */
+/** Reads the bounds of `created_at`, in ISO 8601. `from` is included, `to` is not. */
 function readTimes(read: Reader): { from: string | null; to: string | null } {
   const time = (name: string) => {
     const text = read.text(name)
@@ -146,7 +146,7 @@ function readTimes(read: Reader): { from: string | null; to: string | null } {
   return { from: isoTime(day ?? 0), to: isoTime((day ?? 0) + DAY_MS) }
 }
 
-/** Milliseconds since 1970, or null for what is no date or time. A date is midnight UTC. */
+/** Parses a date or time to milliseconds since 1970, or null when it is neither. A date means midnight UTC. */
 export function parseTime(text: string): number | null {
   // A "+" that was not percent-encoded arrives as a blank.
   const found = /^(\d{4}-\d\d-\d\d)(T\d\d:\d\d(:\d\d(\.\d{1,3})?)?(Z|[+ -]\d\d:\d\d))?$/.exec(text)
@@ -156,7 +156,7 @@ export function parseTime(text: string): number | null {
   return Number.isNaN(at) || !isDay(date) || !/^\d{4}-/.test(isoTime(at)) ? null : at
 }
 
-/** What a `payload.<key>` or `metadata.<key>` parameter looks for; null for another one. */
+/** Reads a `payload.<key>` or `metadata.<key>` parameter as a filter; null for any other parameter. */
 function readMember(read: Reader, name: string, value: string): MemberFilter | null {
   const [column = '', ...keys] = name.split('.')
   if (column !== 'payload' && column !== 'metadata') return null

@@ -9,7 +9,8 @@ import type { InboxRequest } from './http/middleware'
 import { type InboxQuery, parseInboxQuery } from './inbox-query'
 import { totals } from './metrics'
 import { askAllShards, findInShards } from './shards'
-/** GET /inbox: what D1 holds once every shard has written out what it held. */
+
+/** Answers GET /inbox with what D1 has once every shard has told it what it held. */
 export async function getInbox(request: InboxRequest, env: Env): Promise<Response> {
   const query = parseInboxQuery(new URL(request.url).searchParams)
   const flushed = query.readYourWrites
@@ -26,7 +27,7 @@ export async function getInbox(request: InboxRequest, env: Env): Promise<Respons
   return jsonText(jsonOf({ data, total, limit, offset, next_cursor, ...told }))
 }
 
-/** GET /inbox/:id: the event as its shard knows it at this moment, 404 when there is none. */
+/** Answers GET /inbox/:id with the event as its shard has it at this moment, 404 when there is none. */
 export async function getEvent(request: InboxRequest, env: Env): Promise<Response> {
   const event_id = namedEvent(request)
   const [held] = await findInShards(env, [event_id], async (shard) => [await shard.get(event_id)])
@@ -51,7 +52,7 @@ async function nextCursor(
   return end ? cursorAfter(end) : null
 }
 
-/** Undefined when nobody asked for it, null when counting it would read too much. */
+/** Returns the total. It is undefined when the request asked for none, null when counting would read too much. */
 async function totalOf(
   env: Env,
   { total }: InboxQuery,
@@ -66,7 +67,7 @@ async function totalOf(
   return total.counters.reduce((all, status) => all + sumOf(counts, (each) => each[status]), 0)
 }
 
-/** What D1 has still not been told of what the shards held; nothing when nobody asked them. */
+/** Sums up what D1 has still not been told of what the shards held; undefined when they were not asked. */
 function untoldIn(flushed: Flushed[] | undefined): Untold | undefined {
   return (
     flushed && {

@@ -1,7 +1,10 @@
 import { BUCKETS, type ShardMetrics, summarise } from '../shared/metrics'
 import { parseMediaType } from './http/media-type'
 
-/** The Prometheus exposition formats: text 0.0.4, and OpenMetrics 1.0, which names a counter without its `_total` and ends with EOF. */
+/**
+ * This module writes metrics in the Prometheus exposition formats: text 0.0.4 and OpenMetrics 1.0.
+ * OpenMetrics declares a counter without its `_total`, and ends with EOF.
+ */
 
 export type MetricsFormat = 'json' | 'prometheus' | 'openmetrics'
 
@@ -19,7 +22,10 @@ const MEDIA_TYPES: Record<string, MetricsFormat> = {
   'application/openmetrics-text': 'openmetrics',
 }
 
-/** What an Accept header likes best (RFC 9110 §12.5.1); of equals the first; JSON when it names nothing we have. */
+/**
+ * Picks the format that an Accept header prefers (RFC 9110 §12.5.1).
+ * Of equal ones it takes the first, and JSON when the header names none that we have.
+ */
 export function preferredFormat(accept: string | null): MetricsFormat {
   const offers = (accept ?? '*/*').split(',').map((part) => {
     const { type, parameters } = parseMediaType(part)
@@ -34,7 +40,7 @@ export function preferredFormat(accept: string | null): MetricsFormat {
 
 interface Sample {
   labels?: Record<string, string>
-  /** Behind the metric's name, such as `_bucket`. */
+  /** What follows the metric's name, such as `_bucket`. */
   suffix?: string
   value: number
 }
@@ -121,7 +127,7 @@ export function metricsText(
   return `${lines.join('\n')}\n${format === 'openmetrics' ? '# EOF\n' : ''}`
 }
 
-/** Cumulative, as both formats want it. */
+/** Sums up the histograms of all shards. Buckets are cumulative, as both formats want them. */
 function histogram(shards: ShardMetrics[]): Sample[] {
   let count = 0
   const buckets = [...BUCKETS, Infinity].map((bound, index) => {

@@ -7,7 +7,11 @@ import { readParameters } from './http/parameters'
 import { CONTENT_TYPES, metricsText, preferredFormat } from './metrics-text'
 import { askAllShards } from './shards'
 import { verifyCounts } from './verify'
-/** GET /metrics: the sum of the shards' counters, as JSON or as Prometheus reads it; costs the same whatever the number of events, but for `verify=1`. */
+
+/**
+ * Answers GET /metrics with the sum of the shards' counters, as JSON or in a format of Prometheus.
+ * It costs the same whatever the number of events, except with `verify=1`.
+ */
 export async function getMetrics(request: InboxRequest, env: Env): Promise<Response> {
   const read = readParameters(new URL(request.url).searchParams, ['format', 'detail', 'verify'])
   const asked = read.choice('format', ['json', 'prometheus', 'openmetrics'])

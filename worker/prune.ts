@@ -6,30 +6,31 @@ import { ANSWER_TIMEOUT_MS, ownersOf, type ShardCounts } from '../shared/owners'
 import { withTimeout } from '../shared/retry'
 import { shardCountsOrPresent, shardNamed } from './shards'
 
-/** Rows that one query of D1 looks at. */
+/** One query of D1 reads this many rows. */
 const PAGE_ROWS = 5_000
-/** Events of one transaction in a shard, and of one write to D1: small, as posts wait for both. */
+/** A step removes this many events in one transaction and one write to D1. They are few, as posts wait for both. */
 const STEP_EVENTS = 250
-/** The next cron run comes 5 minutes after this one. */
+/** A run ends before the next one begins: cron runs every 5 minutes. */
 const MAX_RUN_MS = 4 * 60_000
-/** An invocation may make 10,000; a page takes 2 a shard, and 2 a step. */
+/** A run begins no page after this many calls. An invocation may make 10,000; a page takes 2 a shard, and 2 a step. */
 const MAX_CALLS = 9_000
 const DAY_MS = 24 * 60 * 60 * 1_000
 
 interface Run {
   env: Env
-  /** What was delivered earlier is removed. */
+  /** Events delivered before this moment are removed. */
   before: number
   deadline: number
   counts: ShardCounts
-  /** Shards that did not answer: their events are left for another run. */
+  /** Shards that did not answer. Their events are left for another run. */
   silent: Set<string>
   calls: number
 }
 
 /**
- * Removes events delivered more than RETENTION_DAYS ago, from their shards and so from D1, for at most MAX_RUN_MS. Two runs at once are
- * harmless: a shard removes each event once. @returns how many
+ * Removes events delivered more than RETENTION_DAYS ago, for at most MAX_RUN_MS.
+ * They go from their shards, and so from D1. Two runs at once are harmless: a shard removes each event once.
+ * @returns how many it removed
  */
 export async function prune(env: Env, now: number): Promise<number> {
   const { retentionDays } = configurationOf(env)
@@ -41,7 +42,7 @@ export async function prune(env: Env, now: number): Promise<number> {
   let pruned = 0
   let after = { created_at: '', event_id: '' }
   while (Date.now() < deadline && run.calls < MAX_CALLS) {
-    // A D1 that does not answer is logged there; what is left is for the next run.
+    // readDelivered logs that D1 did not answer; what is left is for the next run.
     const rows = await readDelivered(env.DB, isoTime(before), after, PAGE_ROWS).catch(() => [])
     const expired = rows.filter(({ updated_at }) => updated_at < isoTime(before))
     pruned += await removeExpired(
@@ -54,7 +55,7 @@ export async function prune(env: Env, now: number): Promise<number> {
   return pruned
 }
 
-/** Removes events from the shards that may have them, from each at its own pace. @returns how many */
+/** Removes events from the shards that may have them, from each at its own pace. @returns how many it removed */
 async function removeExpired(run: Run, ids: string[]): Promise<number> {
   const owned = ids.flatMap((id) => ownersOf(id, run.counts).map((shard) => ({ shard, id })))
   const removing = [...Map.groupBy(owned, ({ shard }) => shard)].map(async ([shard, own]) => {
@@ -69,7 +70,10 @@ async function removeExpired(run: Run, ids: string[]): Promise<number> {
   return (await Promise.all(removing)).reduce((sum, removed) => sum + removed, 0)
 }
 
-/** Removes a few events from a shard and waits until D1 was told; then leaves as much time to others as that took. */
+/**
+ * Removes a few events from a shard, and waits until D1 was told.
+ * Then it pauses for as long as that took, to leave the shard to others. @returns how many it removed
+ */
 async function removeStep(run: Run, name: string, ids: string[]): Promise<number> {
   const shard = shardNamed(run.env, name)
   const startedAt = Date.now()

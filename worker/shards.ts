@@ -6,7 +6,7 @@ import { HttpError, unavailable } from '../shared/problem'
 import { withTimeout } from '../shared/retry'
 import { isPassing } from './http/silence'
 
-/** Finds the shards that have events, from the worker's side; `owners.ts` says which those are. */
+/** This module asks shards for the worker; `owners.ts` says which shard owns which id. */
 
 export type Shard = ReturnType<Env['SHARD']['getByName']>
 
@@ -14,21 +14,21 @@ export function shardNamed(env: Env, name: string): Shard {
   return env.SHARD.getByName(name)
 }
 
-/** Those that SHARD_COUNT names, whether or not the first one answers. */
+/** Returns the shards that SHARD_COUNT names, whether or not the first one answers. */
 export function configuredShards(env: Env): Shard[] {
   return Array.from({ length: configuredCount(env) }, (_, index) =>
     shardNamed(env, shardName(index)),
   )
 }
 
-/** All shards there are, for work of many calls. @throws HttpError 503 for a SHARD_COUNT smaller than it was */
+/** Returns all shards, for work that takes many calls. @throws HttpError 503 for a SHARD_COUNT smaller than it was */
 export async function allShards(env: Env): Promise<Shard[]> {
   await fetchShardCounts(env)
   return configuredShards(env)
 }
 
 /**
- * Asks every shard once, in parallel; the first one, which keeps SHARD_COUNT for all, checks it in the same call.
+ * Asks every shard once, in parallel. The first one, which keeps SHARD_COUNT for all, checks it in the same call.
  * @param ask passes `count` on to the shard
  * @returns one answer a shard, in their order
  * @throws HttpError 503 when one does not answer, and for a SHARD_COUNT smaller than it was
@@ -49,7 +49,7 @@ export async function askAllShards<Answer>(
 }
 
 /**
- * Asks the present owner of each item, every shard once for all of its own.
+ * Asks the present owner of each item. Each shard is asked once for all of its items.
  * @returns one result an item, in their order
  */
 export async function askOwners<Item extends { event_id: string }, Result>(
@@ -67,10 +67,12 @@ export async function askOwners<Item extends { event_id: string }, Result>(
 }
 
 /**
- * Looks for events in the shards that own their ids; what one does not have is asked of those that owned it before.
- * @param ask answers null for an id that is not there
- * @param unanswered stands for what nobody could say of an id while others are done
- * @returns one result an id, in their order; null for what is nowhere
+ * Looks for events in the shards that own their ids.
+ * An id that its present owner does not have is looked for in the shards that owned it before.
+ * @param ask answers null for an id that the shard does not have
+ * @param unanswered is the result of an id that could not be looked for everywhere while others were found
+ * @returns one result an id, in their order; null for an id that no shard has
+ * @example const [held] = await findInShards(env, [id], async (shard) => [await shard.get(id)])
  */
 export async function findInShards<Result>(
   env: Env,
@@ -97,11 +99,11 @@ export async function findInShards<Result>(
   }
   const unknown = looked.filter(({ index }) => results[index] === null)
   if (unknown.length === 0) return results
-  // Where none has it, this may be a worker that has not heard of more.
+  // This worker may not have heard of a larger SHARD_COUNT. The first shard says so before ids are called unknown.
   try {
     await fetchShardCounts(env)
   } catch (error) {
-    // What was done with the others must be told.
+    // The answer must still tell what was done with the others.
     if (unanswered === undefined || unknown.length === ids.length) throw error
     for (const { index } of unknown) results[index] = unanswered
   }
@@ -128,19 +130,22 @@ async function askEach<Item, Result>(
   return results
 }
 
-// Fetched once for as long as the variable stays the same.
+// The counts are fetched once, and again when the variable changes.
 let known: { configured: string; counts: ShardCounts } | undefined
 
 async function shardCounts(env: Env): Promise<ShardCounts> {
   return known?.configured === env.SHARD_COUNT ? known.counts : fetchShardCounts(env)
 }
 
-/** SHARD_COUNT alone, when the first shard does not say what it was before. */
+/** Returns the counts, or SHARD_COUNT alone when the first shard does not say what it was before. */
 export async function shardCountsOrPresent(env: Env): Promise<ShardCounts> {
   return shardCounts(env).catch(() => [configuredCount(env)])
 }
 
-/** Asks the first shard, which keeps them for all. @throws HttpError 503 as keepShardCounts, and when it is silent */
+/**
+ * Asks the first shard, which keeps the counts for all.
+ * @throws HttpError 503 when it does not answer, and for a SHARD_COUNT smaller than it was
+ */
 async function fetchShardCounts(env: Env): Promise<ShardCounts> {
   const configured = env.SHARD_COUNT
   const count = configuredCount(env)
@@ -148,7 +153,7 @@ async function fetchShardCounts(env: Env): Promise<ShardCounts> {
   return keepShardCounts(configured, count, raised)
 }
 
-/** @throws HttpError 503 for a SHARD_COUNT smaller than it was: then events would not be found */
+/** Keeps the counts. @throws HttpError 503 for a SHARD_COUNT smaller than it was: then events would not be found */
 function keepShardCounts(configured: string, count: number, raised: number[]): ShardCounts {
   const [largest = count, ...former] = raised
   if (largest > count) {
@@ -159,7 +164,7 @@ function keepShardCounts(configured: string, count: number, raised: number[]): S
   return known.counts
 }
 
-/** @throws HttpError 503 when the shard does not answer, or not in time */
+/** Waits for a shard's answer. @throws HttpError 503 when it does not answer, or not in time */
 async function answerOf<Answer>(asked: Promise<Answer>): Promise<Answer> {
   return withTimeout(asked, ANSWER_TIMEOUT_MS).catch((error: unknown) => {
     if (!isPassing(error)) throw error
@@ -168,7 +173,7 @@ async function answerOf<Answer>(asked: Promise<Answer>): Promise<Answer> {
   })
 }
 
-/** The answer to a worker whose SHARD_COUNT is none, or none any more, as the first shard knows it; else null. */
+/** Asks the first shard about SHARD_COUNT. @returns the 503 to answer when it is wrong or was lowered, else null */
 export async function findMisconfiguration(env: Env): Promise<HttpError | null> {
   try {
     await fetchShardCounts(env)

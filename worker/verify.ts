@@ -23,29 +23,32 @@ import {
 } from '../shared/verification'
 import { allShards, type Shard } from './shards'
 
-/** Holds each shard's counters against its rows, and D1 against both. Reads everything there is, in bounded steps. */
+/**
+ * This module compares each shard's counters with its rows, and D1 with both.
+ * It reads everything there is: a shard's recount at once, all else in bounded steps.
+ */
 
-/** What moved while it was looked at is looked at again, so often and within this time. */
+/** What moved while it was compared is compared again, in at most this many rounds and this time. */
 const MAX_ROUNDS = 3
 const MAX_MS = 10_000
-/** D1 counts so many events in well under a second. */
+/** One query of D1 counts about this many events, which takes well under a second. */
 const EVENTS_A_QUERY = 200_000
-/** The queue's consumer writes a late letter down before it takes it out again, and is done by then. */
+/** The queue's consumer records a late letter before it removes it again; after this time it is done. */
 const LATE_LETTER_MS = 2_000
 
 export interface Verification {
   /** Whether all that was compared agrees. */
   verified: boolean
   differences: Difference[]
-  /** What was not compared because D1 has not been told of all of it: periods, and `dead_letters`. */
+  /** What was not compared because D1 has not been told of all of it: periods, or `dead_letters`. */
   behind: string[]
   /** What was not compared because it moved meanwhile. */
   moving: string[]
-  /** Dead letters that D1 had lost, and that are on their way to it again. */
+  /** How many dead letters D1 had lost; they are on their way to it again. */
   resent_dead_letters: number
 }
 
-/** @throws HttpError 503 when D1 does not answer */
+/** Compares shards and D1, and sends again or removes dead letters that differ. @throws HttpError 503 without D1 */
 export async function verifyCounts(env: Env): Promise<Verification> {
   const deadline = Date.now() + MAX_MS
   const shards = await allShards(env)
@@ -72,7 +75,7 @@ export async function verifyCounts(env: Env): Promise<Verification> {
   }
 }
 
-/** Looks again at what moved; the last look at a round's shards is the first one of the next round. */
+/** Compares the events by period, and again those that moved. A round's last count is the first of the next round. */
 async function compareEvents(env: Env, shards: Shard[], deadline: number) {
   const hours = hoursFrom(Date.now())
   const verdicts = new Map<string, Verdict>()
@@ -105,7 +108,7 @@ function countShards(shards: Shard[], hours: number): Promise<ShardCount[]> {
   return Promise.all(shards.map(count))
 }
 
-/** What D1 has of each period from `since` on. */
+/** Counts what D1 has of each period from `since` on. */
 async function countD1(env: Env, shards: ShardCount[], hours: number, since: string) {
   const found = new Map<string, StatusCounts>()
   const counts = shards.map((shard) => shard.counts)
@@ -119,7 +122,7 @@ async function countD1(env: Env, shards: ShardCount[], hours: number, since: str
   return found
 }
 
-/** Compares letter by letter: those that a shard knows to be in D1 must be there, and no others. */
+/** Compares dead letters one by one. Those that a shard knows to be in D1 must be there, and no others. */
 async function compareLetters(env: Env, shards: Shard[], deadline: number) {
   let [standing, resent] = [0, 0]
   let left: 'behind' | 'moving' | undefined
@@ -136,7 +139,7 @@ async function compareLetters(env: Env, shards: Shard[], deadline: number) {
       if (recorded.length < letters.length) left = 'behind'
       standing += recorded.length
       const lost = recorded.filter((letter) => !inD1.has(heldKeyOf(letter)))
-      // Only those that still stand: D1 was told of the others meanwhile.
+      // The shard resends only those that still stand; D1 was told to remove the others meanwhile.
       if (lost.length > 0) resent += (await shards[index]?.resend(lost)) ?? 0
     }
     const known = new Set(held.flat().map(heldKeyOf))
@@ -159,10 +162,10 @@ async function compareLetters(env: Env, shards: Shard[], deadline: number) {
   }
 }
 
-/** Behind every id. */
+/** Sorts after every id. */
 const LAST = '~'
 
-/** Up to where these pages have everything. */
+/** Returns the id up to which all of these pages are complete. */
 function endOf(pages: { event_id: string }[][], most: string): string {
   const ends = pages.flatMap((page) => (page.length < LETTERS_A_STEP ? [] : page.slice(-1)))
   return [most, ...ends.map(({ event_id }) => event_id)].toSorted()[0] ?? most
@@ -172,8 +175,8 @@ const keyOf = ({ event_id, failed_at }: LetterRow) => `${event_id} ${failed_at}`
 const heldKeyOf = ({ event_id, failed_at }: RecordedLetter) => `${event_id} ${isoTime(failed_at)}`
 
 /**
- * Takes letters that no shard has out of D1, as the queue's consumer does with those that come late: a failure that
- * does not stand never will again.
+ * Removes letters from D1 that no shard has, as the queue's consumer does with those that come late.
+ * A failure that does not stand never will again.
  */
 async function removeStrays(env: Env, shards: Shard[], strays: LetterRow[]) {
   if (strays.length === 0) return { removed: 0, unclear: 0 }

@@ -3,8 +3,6 @@ import { isoTime } from '../../shared/event'
 import { jsonOf, JsonText } from '../../shared/json'
 import type { HttpError } from '../../shared/problem'
 
-/** Responses. */
-
 const TITLES: Record<number, string> = {
   400: 'Bad Request',
   401: 'Unauthorized',
@@ -22,7 +20,7 @@ const TITLES: Record<number, string> = {
   503: 'Service Unavailable',
 }
 
-/** The error as `application/problem+json` (RFC 9457 §3). */
+/** Answers an error as `application/problem+json` (RFC 9457 §3). */
 export function problemResponse(error: HttpError, correlationId: string): Response {
   const { status, code, message, options } = error
   const body = {
@@ -60,7 +58,7 @@ export function now(): string {
   return isoTime(Date.now())
 }
 
-/** One event as JSON text: payload and metadata stand in it exactly as they were sent. */
+/** Writes one event as JSON text. Payload and metadata stand in it exactly as they were sent. */
 export function eventToJson(event: EventRow): string {
   const { event_id, status, retry_count, created_at, updated_at, payload, metadata } = event
   const bodies = { payload: new JsonText(payload), metadata: new JsonText(metadata ?? 'null') }

@@ -1,22 +1,22 @@
 import { LIMITS } from '../../shared/limits'
 import { unavailable } from '../../shared/problem'
 
-/** Bounds the bytes of request bodies that this isolate holds at once: from before they are read until the answer. */
+/** This module bounds the bytes of request bodies that an isolate holds at once. They count until the answer. */
 
 interface Hold {
   bytes: number
-  /** When it last took some. */
+  /** When the request last took bytes. */
   at: number
 }
 
-/** A request that took its last bytes so long ago was dropped by the runtime, which tells nobody. */
+/** A request that took its last bytes this long ago counts as dropped. The runtime does not tell when it drops one. */
 const FORGOTTEN_AFTER_MS = 60_000
 
 const holdOf = new WeakMap<object, Hold>()
 const holds = new Set<Hold>()
 let held = 0
 
-/** Takes so many more bytes for the request. @throws HttpError 503 when all requests together would hold too many */
+/** Takes more bytes for the request. @throws HttpError 503 when all requests together would hold too many */
 export function holdBytes(request: object, bytes: number, now = Date.now()): void {
   if (held + bytes > LIMITS.HELD_BYTES) forget(now - FORGOTTEN_AFTER_MS)
   if (held + bytes > LIMITS.HELD_BYTES)
@@ -29,7 +29,7 @@ export function holdBytes(request: object, bytes: number, now = Date.now()): voi
   holds.add(hold)
 }
 
-/** Gives back what the request holds, if anything. */
+/** Gives back the bytes that the request holds, if it holds any. */
 export function releaseBytes(request: object): void {
   const hold = holdOf.get(request)
   if (hold) giveBack(hold)
@@ -37,7 +37,7 @@ export function releaseBytes(request: object): void {
 
 function giveBack(hold: Hold): void {
   held -= hold.bytes
-  // A request that was forgotten may go on all the same.
+  // A request that was forgotten may still go on, and take and give back more.
   hold.bytes = 0
   holds.delete(hold)
 }

@@ -3,9 +3,9 @@ import { HttpError, invalid } from '../../shared/problem'
 import { holdBytes } from './body-budget'
 import { isJson, mediaTypeOf } from './media-type'
 
-/** What a handler reads from a request, and what it refuses in it. */
+/** This module reads what handlers need from a request, and throws for what they cannot take. */
 
-/** @throws HttpError 415 unless the body is JSON */
+/** Checks that the body is JSON. @throws HttpError 415 when it is not */
 export function requireJson(request: Pick<Request, 'headers'>): void {
   if (isJson(mediaTypeOf(request))) return
   throw new HttpError(
@@ -18,15 +18,15 @@ export function requireJson(request: Pick<Request, 'headers'>): void {
 
 export type Body = Pick<Request, 'headers' | 'body' | 'bytes'>
 
-// Here a byte order mark is a character like any other.
+// `ignoreBOM` keeps a byte order mark as a character.
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-/** The body as text, without a byte order mark. @throws HttpError 400 for what is not UTF-8, and as readBytes */
+/** Reads the body as text, without a byte order mark. @throws HttpError 400 for what is not UTF-8, and as readBytes */
 export async function readText(request: Body, maxBytes: number): Promise<string> {
   return withoutMark(await readSignedText(request, maxBytes))
 }
 
-/** The body as text, just as it came: signatures cover the byte order mark too. */
+/** Reads the body as text, with the byte order mark if it has one: signatures cover that too. */
 export async function readSignedText(request: Body, maxBytes: number): Promise<string> {
   const bytes = await readBytes(request, maxBytes)
   try {
@@ -36,17 +36,17 @@ export async function readSignedText(request: Body, maxBytes: number): Promise<s
   }
 }
 
-/** JSON has no byte order mark, but some editors and shells put one in front of a file. */
+/** Removes a byte order mark. JSON has none, but some editors and shells put one in front of a file. */
 export function withoutMark(text: string): string {
   return text.startsWith('\ufeff') ? text.slice(1) : text
 }
 
-/** What cannot be compressed gets a little longer by it. */
+/** A compressed body may be this much longer than the limit. What cannot be compressed gets a little longer. */
 const CODING_OVERHEAD_BYTES = 16_384
 
 /**
- * The body's bytes, decoded, and read no further than the limit.
- * @throws HttpError 413, 415, 503, or 400 for what was cut off
+ * Reads the body's bytes, decompressed, and stops at the limit.
+ * @throws HttpError 413 too large, 415 unknown coding, 503 too many bodies at once, 400 incomplete or not valid
  */
 export async function readBytes(request: Body, maxBytes: number): Promise<Uint8Array> {
   const coding = codingOf(request)
@@ -56,7 +56,7 @@ export async function readBytes(request: Body, maxBytes: number): Promise<Uint8A
   try {
     if (declared === null) return await readPieces(request, request.body, maxBytes)
     holdBytes(request, declared)
-    // One wait brings the whole of it.
+    // With a declared length one await brings the whole body.
     const bytes = await request.bytes()
     if (bytes.byteLength > maxBytes) throw tooLarge(maxBytes)
     return bytes
@@ -82,7 +82,7 @@ async function readPieces(
   return new Blob(chunks).bytes()
 }
 
-/** Decompresses piece by piece, so that it stops at the limit. So does what never brings anything. */
+/** Decompresses piece by piece. It stops at the limit, and so it does for a body from which nothing comes out. */
 async function readCompressed(
   request: Body,
   body: Body['body'],
@@ -113,7 +113,7 @@ function declaredLength({ headers }: Body): number | null {
   return /^\d+$/.test(declared) ? Number(declared) : null
 }
 
-/** How the body is compressed, or null. @throws HttpError 415 for a coding that is not known */
+/** Says how the body is compressed, or null. @throws HttpError 415 for a coding that is not known */
 function codingOf({ headers }: Body): 'gzip' | 'deflate' | null {
   switch (headers.get('Content-Encoding')?.trim().toLowerCase() ?? '') {
     case '':
@@ -133,19 +133,19 @@ function codingOf({ headers }: Body): 'gzip' | 'deflate' | null {
   )
 }
 
-/** 413 for a body that is larger than `maxBytes`. */
+/** Makes the 413 for a body that is larger than `maxBytes`. */
 export function tooLarge(maxBytes: number): HttpError {
   const detail = `The body is larger than ${maxBytes} bytes. Keep large data elsewhere and send its address.`
   return new HttpError(413, 'CONTENT_TOO_LARGE', detail)
 }
 
-/** The event id in the path. @throws HttpError 400 for what can be none */
+/** Reads the event id in the path. @throws HttpError 400 for what cannot be one */
 export function eventIdOf(request: { params: Record<string, string> }): string {
   let id: string | undefined
   try {
     id = decodeURIComponent(request.params.id ?? '')
   } catch {
-    // Not percent-encoded correctly: no event id either.
+    // What is not percent-encoded correctly is no event id either.
   }
   if (isEventId(id)) return id
   throw invalid('INVALID_PARAMETER', 'path', [{ parameter: 'id', detail: EVENT_ID_RULE }])

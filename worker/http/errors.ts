@@ -3,7 +3,11 @@ import { HttpError } from '../../shared/problem'
 import { problemResponse } from './answers'
 import type { InboxRequest } from './middleware'
 import { isPassing, shardSilent } from './silence'
-/** The only place where an error becomes an answer. Messages of unexpected errors go to the log, never to the client. */
+
+/**
+ * Answers an error; no other place does.
+ * Messages of unexpected errors go to the log, never to the client.
+ */
 export function answerError(error: unknown, request: InboxRequest): Response {
   const problem = error instanceof HttpError ? error : unexpected(error, request)
   request.code = problem.code

@@ -1,6 +1,6 @@
 /**
- * Finds things in JSON source text without parsing it, so that what was sent can be stored as it was sent:
- * JSON.parse would turn 12345678901234567890 into another number. No I/O; validity is JSON.parse's to judge.
+ * This module finds things in JSON source text without parsing it. So the text can be stored as it was sent:
+ * JSON.parse would turn 12345678901234567890 into another number. It still judges what is valid. No I/O.
  */
 
 const QUOTE = 0x22
@@ -12,7 +12,7 @@ const OPEN_BRACE = 0x7b
 const CLOSE_BRACE = 0x7d
 const BLANK_OR_COLON = new Set([0x20, 0x09, 0x0a, 0x0d, 0x3a])
 
-/** Deepest nesting of arrays and objects in `text`, which may be malformed. Runs in one pass, without recursion. */
+/** Measures how deep arrays and objects are nested in `text`, which may be malformed. One pass, no recursion. */
 export function nestingDepth(text: string): number {
   let depth = 0
   let deepest = 0
@@ -26,8 +26,8 @@ export function nestingDepth(text: string): number {
 }
 
 /**
- * Source text of each member of the object that `text` holds.
- * `text` must have passed JSON.parse; of equal keys the last one counts, as it does there.
+ * Finds the source text of each member of the object in `text`.
+ * `text` must have passed JSON.parse. When a key occurs twice the last one counts, as it does there.
  */
 export function memberSources(text: string): Map<string, string> {
   const members = new Map<string, string>()
@@ -47,8 +47,9 @@ export function memberSources(text: string): Map<string, string> {
 }
 
 /**
- * Source text of each element of the array that `text` holds, or null when it is no array, or malformed between its elements.
- * Stops after `most` + 1 elements; each still has to pass JSON.parse.
+ * Finds the source text of each element of the array in `text`.
+ * It stops after `most` + 1 elements, and each one still has to pass JSON.parse.
+ * @returns null when `text` is no array, or is malformed between the elements
  */
 export function elementSources(text: string, most: number): string[] | null {
   const elements: string[] = []
@@ -73,7 +74,7 @@ function skipBlanks(text: string, at: number): number {
   return at
 }
 
-/** Index after the value that starts at `start`. */
+/** Returns the index after the value that starts at `start`. */
 function endOfValue(text: string, start: number): number {
   let depth = 0
   for (let at = start; at < text.length; at++) {
@@ -90,7 +91,7 @@ function endOfValue(text: string, start: number): number {
   return text.length
 }
 
-/** Index after the string whose opening quote is at `open`; the text's length if it never closes. */
+/** Returns the index after the string whose opening quote is at `open`. It is the text's length if it never closes. */
 function endOfString(text: string, open: number): number {
   let close = text.indexOf('"', open + 1)
   while (close !== -1) {

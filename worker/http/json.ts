@@ -4,8 +4,8 @@ import { nestingDepth } from './json-text'
 
 /**
  * Parses JSON that a client sent.
- * @param example of what would be right
- * @throws HttpError 400 for malformed JSON, and for what is nested too deep, before it is parsed
+ * @param example shows in the error message what would be right
+ * @throws HttpError 400 for malformed JSON, and before parsing for JSON that is nested too deep
  */
 export function parseJson(text: string, example = '{"payload": {"order": 1}}'): unknown {
   const depth = nestingDepth(text)
@@ -26,7 +26,7 @@ export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** The type of a JSON value, for a message. */
+/** Names the type of a JSON value, for a message. */
 export function typeName(value: unknown): string {
   if (value === null) return 'null'
   return Array.isArray(value) ? 'an array' : `a ${typeof value}`

@@ -1,8 +1,8 @@
-/** A media type as headers have it (RFC 9110 §8.3.1). */
+/** A media type from a header (RFC 9110 §8.3.1). */
 export interface MediaType {
-  /** In lower case, without parameters; empty when there is none. */
+  /** The type in lower case, without parameters; empty when there is none. */
   type: string
-  /** Their values, by names in lower case. */
+  /** The parameters' values by their names, which are in lower case. */
   parameters: ReadonlyMap<string, string>
 }
 
@@ -19,12 +19,12 @@ export function parseMediaType(text: string | null): MediaType {
   return { type: type.trim().toLowerCase(), parameters: new Map(parameters) }
 }
 
-/** The media type of a request's body, without its parameters. */
+/** Reads the media type of a request's body, without its parameters. */
 export function mediaTypeOf({ headers }: Pick<Request, 'headers'>): string {
   return parseMediaType(headers.get('Content-Type')).type
 }
 
-/** Whether a media type is JSON (RFC 6839 §3.1). */
+/** Says whether a media type is JSON (RFC 6839 §3.1). */
 export function isJson(mediaType: string): boolean {
   return mediaType === 'application/json' || mediaType.endsWith('+json')
 }

@@ -5,15 +5,15 @@ import { log, logOnce } from '../../shared/log'
 import { HttpError } from '../../shared/problem'
 import { findToken, type Scope, type Token } from '../../shared/tokens'
 
-/** What every request passes before its handler, and every answer after it. */
+/** This module has what every request passes before its handler, and every answer after it. */
 
 export type InboxRequest = IRequestStrict & {
   correlationId: string
   caller?: Token
   startedAt: number
-  /** What its log line says of the events it is about. */
+  /** What the request's log line says of its events. */
   facts?: Record<string, unknown>
-  /** Of the problem it is answered with. */
+  /** The code of the problem that answers the request. */
   code?: string
 }
 
@@ -26,7 +26,7 @@ export function correlate(request: InboxRequest): void {
   request.correlationId = /^[\w.:-]{1,128}$/.test(given) ? given : crypto.randomUUID()
 }
 
-/** @throws HttpError 414 or 431 for what is longer than any honest request */
+/** Bounds the length of URL and headers. @throws HttpError 414 or 431 for what is longer than any honest request */
 export function limitSize({ url, headers }: InboxRequest): void {
   if (url.length > LIMITS.URL_LENGTH)
     throw new HttpError(
@@ -44,7 +44,7 @@ export function limitSize({ url, headers }: InboxRequest): void {
     )
 }
 
-/** Tells what is wrong with the configuration: one line, at the first request that an isolate gets. */
+/** Logs what is wrong with the configuration, in one line, at the first request that an isolate gets. */
 export function reportMistakes(env: Env): void {
   const { mistakes } = configurationOf(env)
   if (mistakes.length > 0) logOnce('error', 'the configuration is not right', { mistakes })
@@ -67,7 +67,7 @@ export function allow(scope: Scope): Handler {
   }
 }
 
-/** @throws HttpError 401, and 503 while no tokens are configured */
+/** Finds the token that the request presents. @throws HttpError 401, and 503 while no tokens are configured */
 function callerOf(request: InboxRequest, env: Env): Token {
   const tokens = needed(configurationOf(env).tokens)
   const presented = /^Bearer +([\x21-\x7e]+) *$/i.exec(
@@ -82,7 +82,7 @@ function callerOf(request: InboxRequest, env: Env): Token {
   throw new HttpError(401, 'UNAUTHORIZED', detail, { headers: { 'WWW-Authenticate': challenge } })
 }
 
-/** Per token, by the platform's rate limiting binding. @throws HttpError 429 */
+/** Counts the request towards its token, by the platform's rate limiting binding. @throws HttpError 429 */
 async function limitRate(limiter: RateLimit, caller: Token): Promise<void> {
   if ((await limiter.limit({ key: caller.name })).success) return
   throw new HttpError(
@@ -99,10 +99,10 @@ const CORS_HEADERS = {
 }
 const ALLOWED_HEADERS =
   'Authorization, Content-Encoding, Content-Type, Idempotency-Key, X-Correlation-ID'
-// `*` would not cover Authorization, and there is no end to the attributes of CloudEvents: those asked for are named.
+// `*` would not cover Authorization, and CloudEvents may have any attribute: so the headers asked for are named back.
 const ALLOWED_IF_ASKED = /^(ce-[a-z0-9]{1,64}|webhook-(id|timestamp|signature))$/
 
-/** Answers a browser's question whether it may ask; no token is needed for that. */
+/** Answers a browser's CORS preflight, which needs no token. */
 export function preflight(request: InboxRequest): Response | undefined {
   if (request.method !== 'OPTIONS' || !request.headers.has('Access-Control-Request-Method')) return
   const asked = (request.headers.get('Access-Control-Request-Headers') ?? '')
@@ -116,7 +116,7 @@ export function preflight(request: InboxRequest): Response | undefined {
   })
 }
 
-/** Lets pages of ALLOWED_ORIGINS read the answer. Tokens are sent by hand, cookies never. */
+/** Lets pages of ALLOWED_ORIGINS read the answer. Pages send the token in a header; cookies are never used. */
 export function allowOrigin(response: Response, request: InboxRequest, env: Env): void {
   const origin = request.headers.get('Origin')
   if (!origin) return
@@ -132,7 +132,10 @@ export function allowOrigin(response: Response, request: InboxRequest, env: Env)
 
 const QUIET_METHODS = ['GET', 'HEAD', 'OPTIONS']
 
-/** Headers of every answer, and a log line for each request that changed something or failed; shards log what they accepted themselves. */
+/**
+ * Sets the headers of every answer, and logs a line for each request that changed something or failed.
+ * Accepted events are left out: their shards log them.
+ */
 export function finish(response: Response, request: InboxRequest): Response {
   response.headers.set('X-Correlation-ID', request.correlationId)
   response.headers.set('Cache-Control', 'no-store')
@@ -154,7 +157,7 @@ export function finish(response: Response, request: InboxRequest): Response {
   return response
 }
 
-/** Of a URL as requests have it, with a scheme and a host. */
+/** Returns the path of a URL, which has a scheme and a host as in every request. */
 function pathOf(url: string): string {
   const from = url.indexOf('/', url.indexOf('//') + 2)
   const to = url.indexOf('?', from)

@@ -2,7 +2,17 @@ import { LIMITS } from '../../shared/limits'
 import { type Complaint, HttpError, invalid } from '../../shared/problem'
 import { didYouMean } from '../../shared/suggestion'
 
-/** Reads a query string; every complaint is collected, and `done` throws them together. `prefixes` begin further known names. */
+/**
+ * Reads a query string. It collects every complaint, and `done` throws them together.
+ * @param known the names that are allowed; any other is a complaint
+ * @param prefixes begin further allowed names, such as `payload.`
+ * @throws HttpError 400 for too many parameters
+ * @example
+ * const read = readParameters(url.searchParams, ['limit', 'order'])
+ * const limit = read.integer('limit', 50, 1, 1_000)
+ * const order = read.choice('order', ['desc', 'asc'])
+ * read.done()
+ */
 export function readParameters(
   params: URLSearchParams,
   known: readonly string[],
@@ -29,7 +39,7 @@ export function readParameters(
   }
   return {
     text: (name: string) => params.get(name),
-    /** A whole number within the bounds, or `otherwise` when it was not given. */
+    /** Reads a whole number within the bounds, or `otherwise` when it was not given. */
     integer<Otherwise>(
       name: string,
       otherwise: Otherwise,
@@ -43,7 +53,7 @@ export function readParameters(
         complain(name, `must be a whole number from ${least} to ${most}`)
       return value
     },
-    /** One of `choices`, or the first of them when it was not given. */
+    /** Reads one of `choices`, or the first of them when it was not given. */
     choice<Choice extends string>(name: string, choices: readonly [Choice, ...Choice[]]): Choice {
       const text = params.get(name)
       const chosen = choices.find((choice) => choice === text)
@@ -51,7 +61,7 @@ export function readParameters(
       return chosen ?? choices[0]
     },
     complain,
-    /** @throws HttpError 400 that names every wrong parameter */
+    /** Ends the reading. @throws HttpError 400 that names every wrong parameter */
     done(): void {
       if (complaints.length > 0) throw invalid('INVALID_PARAMETER', 'query', complaints)
     },

@@ -1,6 +1,4 @@
-/** Dates and times as text. No I/O. */
-
-/** Whether `date`, as 2026-11-21, is a day there is: Date.parse takes 30 February for one in March. */
+/** Says whether `date`, such as 2026-11-21, is a real day. Date.parse alone takes 30 February for one in March. */
 export function isDay(date: string): boolean {
   const at = Date.parse(date)
   return !Number.isNaN(at) && new Date(at).toISOString().startsWith(date)
@@ -9,7 +7,7 @@ export function isDay(date: string): boolean {
 const TIMESTAMP =
   /^(\d{4}-\d\d-\d\d)T((?:[01]\d|2[0-3]):[0-5]\d):([0-5]\d|60)(?:\.\d+)?(Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/i
 
-/** Whether `text` is a timestamp (RFC 3339 §5.6). The 60th second is a leap second: it comes after 23:59:59 in UTC. */
+/** Says whether `text` is a timestamp (RFC 3339 §5.6). The second 60 is a leap second, only after 23:59:59 in UTC. */
 export function isTimestamp(text: string): boolean {
   const [, date = '', minute, second, offset = ''] = TIMESTAMP.exec(text) ?? []
   if (!isDay(date)) return false

@@ -3,23 +3,23 @@ import { HttpError } from '../../shared/problem'
 import { elementSources } from '../http/json-text'
 import { type Draft, parseEvent } from './event'
 
-/** Cuts a body into the events of a batch, each of which stands or falls by itself. */
+/** This module cuts a body into the events of a batch. Each one is accepted or not by itself. */
 
-/** A draft, or why the entry of a batch is none. */
+/** A draft, or the error of an entry that is no event. */
 export type Entry = { draft: Draft } | { error: HttpError }
 
-/** What a request brings. */
+/** What a request brings: one event or a batch. */
 export interface Ingest {
-  /** Whether the answer is one result an entry. */
+  /** Whether the answer has one result an entry. */
   batch: boolean
   entries: Entry[]
-  /** What a repeat of this request has in common with it; the body must be the same then. */
+  /** What a repeat of this request shares with it, such as its idempotency key. The body must then be the same. */
   key: string[] | null
   /** The body as text, to tell a repeat from another event under the same key. */
   text: string
 }
 
-/** The elements of a JSON array. @throws HttpError 400, 413 for what is wrong with all of it */
+/** Cuts up a JSON array. @throws HttpError 400, 413 for what is wrong with all of it */
 export function arrayEntries(text: string, parse: (source: string) => Draft): Entry[] {
   const malformed = new HttpError(
     400,
@@ -30,13 +30,13 @@ export function arrayEntries(text: string, parse: (source: string) => Draft): En
   if (!sources) throw malformed
   if (sources.length > LIMITS.BATCH_EVENTS) throw tooMany()
   const entries = sources.map((source) => entryOf(source, parse))
-  // Where one element is no JSON, nobody can say where it ends.
+  // When an element is not valid JSON, it is not known where it ends.
   if (entries.some((entry) => 'error' in entry && entry.error.code === 'INVALID_JSON'))
     throw malformed
   return entries
 }
 
-/** The lines of NDJSON: each line stands for itself, a malformed one rejects no other. @throws HttpError 413 */
+/** Cuts up NDJSON. A malformed line is an error of its own and spoils no other. @throws HttpError 413 */
 export function lineEntries(text: string): Entry[] {
   const lines: string[] = []
   for (let from = 0, end = 0; from < text.length; from = end + 1) {
@@ -58,7 +58,7 @@ function tooMany(): HttpError {
   )
 }
 
-/** Whether the text can only be a JSON array. */
+/** Says whether the text can only be a JSON array. */
 export function isArray(text: string): boolean {
   return /^[ \t\r\n]*\[/.test(text)
 }
@@ -81,7 +81,7 @@ function entryOf(source: string, parse: (source: string) => Draft): Entry {
 
 const encoder = new TextEncoder()
 
-/** Whether the text is longer in UTF-8; a UTF-16 unit takes at most three bytes of it. */
+/** Says whether the text is longer than `maxBytes` in UTF-8. A UTF-16 unit takes at most three bytes. */
 export function exceeds(text: string, maxBytes: number): boolean {
   return text.length * 3 > maxBytes && encoder.encode(text).byteLength > maxBytes
 }

@@ -9,16 +9,19 @@ import { isTimestamp } from '../http/time'
 import { type Draft, invalidEvent, parseMembers, payloadOf } from './event'
 
 /**
- * CloudEvents 1.0 in the three modes of its HTTP binding: `data` becomes the payload, the attributes become the metadata, and
- * `source` + `id` say which event it is. No I/O.
+ * This module reads CloudEvents 1.0, in the three modes of the HTTP binding.
+ * `data` becomes the payload, the attributes become the metadata, and `source` + `id` identify the event. No I/O.
  */
 
 const REQUIRED = ['id', 'source', 'specversion', 'type']
-/** May not be empty when present; the other optional ones are extensions. */
+/** These may be missing, but not empty. Any other attribute that is not required is an extension. */
 const OPTIONAL = ['datacontenttype', 'dataschema', 'subject', 'time']
 const MAX_INTEGER = 2 ** 31
 
-/** An event in structured mode: `application/cloudevents+json`, or an entry of a batch. @throws HttpError 400 that names the attribute */
+/**
+ * Parses an event in structured mode: `application/cloudevents+json`, or an entry of a batch.
+ * @throws HttpError 400 that names every wrong attribute
+ */
 export function parseCloudEvent(text: string): Draft {
   const { parsed, sources } = parseMembers(text)
   if ('payload' in parsed && !('specversion' in parsed)) {
@@ -51,7 +54,10 @@ export function parseCloudEvent(text: string): Draft {
   }
 }
 
-/** An event in binary mode: attributes in `ce-` headers, the body as data. @throws HttpError 400 that names the header */
+/**
+ * Parses an event in binary mode: attributes in `ce-` headers, and the body as data.
+ * @throws HttpError 400 that names every wrong attribute, 415 for an unknown charset
+ */
 export function parseBinaryCloudEvent(headers: Headers, body: Uint8Array): Draft {
   const attributes: Record<string, string> = {}
   const complaints: Complaint[] = []
@@ -81,7 +87,10 @@ export function parseBinaryCloudEvent(headers: Headers, body: Uint8Array): Draft
   }
 }
 
-/** Its media type says what the data is: JSON, text in its charset, or bytes. What the bytes look like says nothing. */
+/**
+ * Makes the payload from the data of an event in binary mode.
+ * The media type alone says what it is: JSON, text in a charset, or bytes.
+ */
 function binaryPayload(headers: Headers, body: Uint8Array): string {
   if (body.byteLength === 0) return '{}'
   const contentType = parseMediaType(headers.get('Content-Type'))
@@ -107,7 +116,7 @@ function isText(mediaType: string): boolean {
   return /^text\/|\+(xml|yaml)$/.test(mediaType) || TEXT_TYPES.includes(mediaType)
 }
 
-/** @throws HttpError 415 for a charset that is not known, 400 for bytes that are not in it */
+/** Decodes text. @throws HttpError 415 for a charset that is not known, 400 for bytes that are not valid in it */
 function decode(bytes: Uint8Array, charset: string): string {
   let decoder: TextDecoder
   try {
@@ -127,7 +136,7 @@ function decode(bytes: Uint8Array, charset: string): string {
   }
 }
 
-/** What the specification says of attributes (CloudEvents 1.0.2 §3). */
+/** Checks the attributes against the specification (CloudEvents 1.0.2 §3). @returns what is wrong */
 function check(attributes: Record<string, unknown>): Complaint[] {
   const complaints: Complaint[] = []
   const complain = (name: string, detail: string) =>
@@ -161,9 +170,9 @@ function isSimple(value: unknown): boolean {
   return typeof value === 'string' || typeof value === 'boolean'
 }
 
-/** HTTP binding §3.1.3.2: quotes are taken off, percent-encoding is undone; null when it is not UTF-8. */
+/** Takes quotes and percent-encoding off a header (HTTP binding §3.1.3.2). @returns null when it is not UTF-8 */
 function decodeHeader(value: string): string | null {
-  // The runtime's mark for bytes that were no UTF-8: a sender that did not encode them.
+  // The runtime puts this character for bytes that are not UTF-8: the sender did not encode them.
   if (value.includes('\ufffd')) return null
   const bare = /^".*"$/.test(value) ? value.slice(1, -1).replaceAll(/\\(.)/g, '$1') : value
   try {
@@ -177,7 +186,7 @@ function isBase64(value: unknown): boolean {
   return typeof value === 'string' && value.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(value)
 }
 
-/** Whether a request carries an event in binary mode. */
+/** Says whether a request carries an event in binary mode. */
 export function isBinaryCloudEvent(headers: Headers): boolean {
   return headers.has('ce-specversion') || headers.has('ce-id')
 }

@@ -5,15 +5,19 @@ import { type Complaint, type HttpError, invalid } from '../../shared/problem'
 import { isObject, parseJson, typeName } from '../http/json'
 import { memberSources } from '../http/json-text'
 import { didYouMean } from '../../shared/suggestion'
-/** Reads one event, in the inbox's own format. No I/O. */
 
-/** An event as a request brings it: `payload` and `metadata` are JSON source text, never parsed and written out again. */
+/** This module reads one event in the inbox's own format. No I/O. */
+
+/**
+ * An event as a request brings it.
+ * `payload` and `metadata` are JSON source text, so that they are stored exactly as they were sent.
+ */
 export interface Draft {
   payload: string
   metadata: string | null
-  /** As the client gave it. */
+  /** The id that the client gave, or null. */
   event_id: string | null
-  /** What makes it the same event when it comes again, such as a CloudEvent's source and id; becomes the event_id. */
+  /** What identifies the event when it comes again, such as a CloudEvent's source and id. It becomes the event_id. */
   identity: string[] | null
 }
 
@@ -22,7 +26,7 @@ const CLOUD_EVENT =
   'is an attribute of a CloudEvent; send one with "Content-Type: application/cloudevents+json", ' +
   'several as an array with "application/cloudevents-batch+json"'
 
-/** The event in JSON text `{"payload", "metadata"?, "event_id"?}`. @throws HttpError 400 that names every wrong member */
+/** Parses JSON text `{"payload", "metadata"?, "event_id"?}`. @throws HttpError 400 that names every wrong member */
 export function parseEvent(text: string): Draft {
   const { parsed, sources } = parseMembers(text)
   if ('specversion' in parsed)
@@ -64,7 +68,7 @@ export function parseEvent(text: string): Draft {
   }
 }
 
-/** The members of the JSON object in `text`, parsed and as source text. @throws HttpError 400 */
+/** Reads the members of the JSON object in `text`, parsed and as source text. @throws HttpError 400 */
 export function parseMembers(text: string): {
   parsed: Record<string, unknown>
   sources: Map<string, string>
@@ -80,7 +84,7 @@ export function parseMembers(text: string): {
   return { parsed, sources: memberSources(text) }
 }
 
-/** A body that is any JSON, as a payload: an object as it is, anything else as `{"data": …}`. */
+/** Makes a payload from any JSON: an object stays as it is, anything else becomes `{"data": …}`. */
 export function payloadOf(parsed: unknown, source: string): string {
   return isObject(parsed) ? source : jsonOf({ data: new JsonText(source) })
 }

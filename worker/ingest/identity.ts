@@ -1,9 +1,9 @@
 import { LIMITS } from '../../shared/limits'
 import { HttpError } from '../../shared/problem'
 
-/** What tells a request from one that is sent again. */
+/** This module recognises a request that is sent again. */
 
-/** The Idempotency-Key, bare or as a quoted string (RFC 8941 §3.3.3). */
+/** Reads the Idempotency-Key, bare or as a quoted string (RFC 8941 §3.3.3). @throws HttpError 400 */
 export function idempotencyKey(headers: Headers): string | null {
   const given = headers.get('Idempotency-Key')?.trim()
   if (given === undefined) return null
@@ -18,7 +18,7 @@ export function idempotencyKey(headers: Headers): string | null {
   )
 }
 
-/** The same for the same parts, and for no others: SHA-256 as base64url. */
+/** Makes the SHA-256 of the parts, as base64url. Other parts have another digest, however they are cut. */
 export async function digestOf(...parts: string[]): Promise<string> {
   const digest = await crypto.subtle.digest(
     'SHA-256',

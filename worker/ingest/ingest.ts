@@ -11,9 +11,9 @@ import { type Draft, parseEvent } from './event'
 import { idempotencyKey } from './identity'
 import { readWebhook } from './webhook'
 
-/** Every way an event may come in, read into drafts. */
+/** This module reads every way an event may come in into drafts. */
 
-/** In the order of detection; for `Accept-Post`. */
+/** The media types that `Accept-Post` names. */
 const MEDIA_TYPES = [
   'application/json',
   'application/x-ndjson',
@@ -96,7 +96,7 @@ function parseOne(text: string): Draft {
   }
 }
 
-/** Whether more follows after a first line that is an object: of a text that is no event, that makes it NDJSON. */
+/** Says whether the first of several lines is a JSON object. A text that is no event is then taken for NDJSON. */
 function startsWithLine(text: string): boolean {
   const lines = text.trim()
   try {
@@ -109,7 +109,9 @@ function startsWithLine(text: string): boolean {
 function single(draft: Draft, key: string | null, text: string): Ingest {
   const stored = draft.payload + (draft.metadata ?? '')
   if (exceeds(stored, LIMITS.STORED_BYTES)) {
-    const detail = `The event takes more than ${LIMITS.STORED_BYTES} bytes as JSON. Send binary data as such, or keep it elsewhere.`
+    const detail =
+      `The event takes more than ${LIMITS.STORED_BYTES} bytes as JSON. ` +
+      'Send binary data as such, or keep it elsewhere.'
     throw new HttpError(413, 'CONTENT_TOO_LARGE', detail)
   }
   if (key !== null && (draft.event_id ?? draft.identity) !== null) {

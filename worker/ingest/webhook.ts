@@ -6,7 +6,11 @@ import { parseJson } from '../http/json'
 import type { Ingest } from './batch'
 import { payloadOf } from './event'
 
-/** Standard Webhooks: the body is the payload, `webhook-id` the key; the signature is verified when there is a secret for it. */
+/**
+ * Reads a request of Standard Webhooks: the body is the payload, `webhook-id` the idempotency key.
+ * @param webhooks verify the signature; when there are none it is not checked
+ * @throws HttpError 400 without a usable id, 401 when the signature does not match
+ */
 export async function readWebhook(request: Body, webhooks: readonly Webhook[]): Promise<Ingest> {
   const { headers } = request
   const id = headers.get('webhook-id') ?? ''
@@ -38,7 +42,7 @@ function verifySignature(webhooks: readonly Webhook[], text: string, headers: He
       webhook.verify(text, signed, { jsonParse: false })
       return
     } catch {
-      // Perhaps the next one.
+      // The next secret may match.
     }
   }
   throw new HttpError(
