@@ -1,4 +1,4 @@
-/** Every request the dashboard makes. Nothing here touches an element. */
+/** This module makes every request of the dashboard. It does not touch the page. */
 
 export type Status = 'pending' | 'delivered' | 'failed'
 
@@ -51,14 +51,14 @@ export interface DeadLetter {
 }
 
 export interface Connection {
-  /** Where the inbox is served; empty means the page's own origin. */
+  /** The URL where the inbox is served; empty means the page's own origin. */
   endpoint: string
   token: string
 }
 
 export type Action = 'ack' | 'nack' | 'retry' | 'delete'
 
-/** What the service answered instead of a success, in its own words. */
+/** The service answered with a problem; the message is in the service's own words. */
 export class ApiProblem extends Error {
   readonly status: number
 
@@ -72,7 +72,7 @@ export async function fetchMetrics(connection: Connection, signal?: AbortSignal)
   return (await ask<{ data: Metrics }>(connection, 'GET', '/metrics', undefined, signal)).data
 }
 
-/** A page of `GET /inbox`; `query` is its query string. */
+/** Fetches a page of `GET /inbox`; `query` is its query string. */
 export function listEvents(
   connection: Connection,
   query: string,
@@ -89,7 +89,7 @@ export function listDeadLetters(
   return ask(connection, 'GET', `/dlq?limit=50&offset=${offset}`, undefined, signal)
 }
 
-/** @returns the event's status afterwards, or `deleted` */
+/** Changes one event. @returns its status afterwards, or `deleted` */
 export async function act(connection: Connection, action: Action, id: string): Promise<string> {
   const path = `/inbox/${encodeURIComponent(id)}`
   const answer =
@@ -116,7 +116,7 @@ export async function ackAll(connection: Connection, ids: string[]): Promise<Ack
   ).data
 }
 
-/** Redrives dead letters: those named, or all. */
+/** Redrives the dead letters that are named, or all. */
 export async function redrive(
   connection: Connection,
   which: { event_ids: string[] } | { all: true },
@@ -147,7 +147,7 @@ async function ask<T>(
   return JSON.parse(await askText(connection, method, path, body, signal))
 }
 
-/** @throws ApiProblem for any answer but a success, TypeError when there is none */
+/** Makes a request. @throws ApiProblem for any answer but a success, TypeError when there is no answer */
 async function askText(
   { endpoint, token }: Connection,
   method: string,
@@ -172,7 +172,7 @@ async function askText(
   )
 }
 
-/** One event, with payload and metadata as indented JSON text whose numbers are those that were sent. */
+/** Fetches one event, with payload and metadata as indented JSON text. Its numbers are as they were sent. */
 export async function fetchEvent(
   connection: Connection,
   id: string,
@@ -194,7 +194,7 @@ export async function fetchEvent(
   }
 }
 
-/** A browser that knows JSON.rawJSON keeps 12345678901234567890 as it is; another one rounds it, as ever. */
+/** Keeps numbers as they were sent, in browsers that know JSON.rawJSON. Others round 12345678901234567890. */
 function keepNumbers(_key: string, value: unknown, context?: { source?: string }): unknown {
   const raw: unknown = Reflect.get(JSON, 'rawJSON')
   return typeof value === 'number' && context?.source !== undefined && typeof raw === 'function'

@@ -1,4 +1,4 @@
-/** esbuild brings style sheets in as text. */
+/** Declares style sheets as text, which is how esbuild imports them. */
 declare module '*.css' {
   const text: string
   export default text

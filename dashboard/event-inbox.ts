@@ -18,7 +18,8 @@ const VIEWS = [
 ] as const
 
 /**
- * The whole dashboard of an event inbox, for any page: the counts, the inbox, the dead letters, and a form for test events.
+ * Shows the whole dashboard of an event inbox, on any page.
+ * It has the counts, the inbox, the dead letters, and a form for test events.
  *
  * @fires inbox-change - after something was changed through it; `detail` is `{ action, ids }`
  * @fires inbox-metrics - after new counts came in; `detail` is what `GET /metrics` answered
@@ -94,11 +95,11 @@ export class EventInbox extends LitElement {
     `,
   ]
 
-  /** Where the inbox is served; empty means the page's own origin. */
+  /** The URL where the inbox is served; empty means the page's own origin. */
   declare endpoint: string
-  /** Seconds between two requests for the counts; 0 asks once. */
+  /** Seconds between two requests for the counts; with 0 it asks once. */
   declare refreshSeconds: number
-  /** The bearer token; one that the reader types is kept for the browser session only. */
+  /** The bearer token. A token that the reader types is kept for the browser session only. */
   declare token: string
   declare metrics: Metrics | undefined
   declare tick: number
@@ -162,13 +163,19 @@ export class EventInbox extends LitElement {
     const [view, query = ''] = this.hash.replace(/^#\/?/, '').split('?')
     const name = VIEWS.find(([each]) => each === view)?.[0] ?? 'overview'
     const wait = this.#poll.backoffSeconds
+    const trouble = explain(error) + (wait ? ` Trying again in ${wait} s.` : '')
     return html`
       <nav aria-label="Views" part="nav">
         <ul>
-          ${VIEWS.map(([each, label]) => html`<li><a href="#/${each}" aria-current=${each === name ? 'page' : nothing}>${label}</a></li>`)}
+          ${VIEWS.map(
+            ([each, label]) =>
+              html`<li>
+                <a href="#/${each}" aria-current=${each === name ? 'page' : nothing}>${label}</a>
+              </li>`,
+          )}
         </ul>
       </nav>
-      ${status === TaskStatus.ERROR ? alert(`${explain(error)}${wait ? ` Trying again in ${wait} s.` : ''}`, this.#poll.now) : nothing}
+      ${status === TaskStatus.ERROR ? alert(trouble, this.#poll.now) : nothing}
       <div @inbox-change=${this.#poll.now}>${this.#renderView(name, query)}</div>
     `
   }
@@ -216,7 +223,7 @@ export class EventInbox extends LitElement {
     const token = new FormData(event.target).get('token')
     if (typeof token !== 'string') return
     sessionStorage.setItem(TOKEN_KEY, token)
-    // The same token again must be asked about again.
+    // An unchanged property starts no request by itself, but the reader wants the token tried again.
     if (token === this.token) this.#poll.now()
     this.token = token
   }

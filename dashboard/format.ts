@@ -1,7 +1,7 @@
 import { html, nothing, type TemplateResult } from 'lit'
 import { ApiProblem, type Status } from './api'
 
-/** How values are shown, in the reader's language. */
+/** This module formats values in the reader's language. */
 
 const numbers = new Intl.NumberFormat()
 const rates = new Intl.NumberFormat(undefined, { maximumFractionDigits: 1 })
@@ -19,7 +19,7 @@ export const count = (value: number) => numbers.format(value)
 export const rate = (value: number) => rates.format(value)
 export const moment = (iso: string) => moments.format(new Date(iso))
 
-/** The time of day, of seconds since 1970. */
+/** Formats the time of day of a moment in seconds since 1970. */
 export const clock = (seconds: number) => clocks.format(seconds * 1000)
 
 export function ago(iso: string): string {
@@ -42,7 +42,7 @@ export function badge(status: Status): TemplateResult {
   return html`<span class="badge ${status}" part="badge">${STATUS_LABELS[status]}</span>`
 }
 
-/** What went wrong, in words for a reader. */
+/** Says what went wrong, in words for a reader. */
 export function explain(error: unknown): string {
   if (error instanceof ApiProblem) return error.message
   return 'The service cannot be reached. Is it running, and does it allow this page?'

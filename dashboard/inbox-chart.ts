@@ -12,7 +12,7 @@ const SERIES = [
   { name: 'failed', label: 'Failed', color: '--failed' },
 ] as const
 
-/** The last hour, a line each for accepted, stored, delivered and failed events a minute, with the sums as text. */
+/** Draws the last hour: accepted, stored, delivered and failed events a minute. It has the sums as text too. */
 export class InboxChart extends LitElement {
   static override properties = { minutes: { attribute: false } }
 
@@ -110,7 +110,7 @@ export class InboxChart extends LitElement {
     const place = this.renderRoot.querySelector<HTMLElement>('.plot')
     if (!place || place.clientWidth === 0) return
     const style = getComputedStyle(this)
-    // A canvas takes no light-dark(): the colour that the element itself computes is what it draws.
+    // A canvas does not understand light-dark(), so the colours are taken from an element's computed style.
     const probe = document.createElement('span')
     this.renderRoot.append(probe)
     const resolve = (name: string) => {

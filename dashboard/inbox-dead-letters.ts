@@ -6,7 +6,11 @@ import { styles } from './styles'
 
 const PAGE = 50
 
-/** The dead letters with their reasons, and their redrive. @fires inbox-change - after letters were redriven */
+/**
+ * Lists the dead letters with their reasons, and redrives them.
+ *
+ * @fires inbox-change - after letters were redriven; `detail` is `{ action, ids }`
+ */
 export class InboxDeadLetters extends LitElement {
   static override properties = {
     connection: { attribute: false },
@@ -29,7 +33,7 @@ export class InboxDeadLetters extends LitElement {
   ]
 
   declare connection: Connection
-  /** Rises when there may be news. */
+  /** A number that rises when there may be news. */
   declare tick: number
   declare selected: ReadonlySet<string>
   declare offset: number
@@ -145,7 +149,7 @@ export class InboxDeadLetters extends LitElement {
     `
   }
 
-  /** Redrives these letters, or all of them when null. */
+  /** Redrives these letters, or all of them when `ids` is null. */
   async #redrive(ids: string[] | null): Promise<void> {
     this.trouble = ''
     try {

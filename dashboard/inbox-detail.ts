@@ -4,7 +4,12 @@ import { type Action, type Connection, fetchEvent } from './api'
 import { alert, badge, count, explain, time } from './format'
 import { styles } from './styles'
 
-/** One event whole, in a dialog. @fires inbox-action - what the reader wants done; `detail` is `{ action, id }` @fires close */
+/**
+ * Shows one whole event in a dialog.
+ *
+ * @fires inbox-action - the reader wants something done; `detail` is `{ action, id }`
+ * @fires close - the dialog was closed
+ */
 export class InboxDetail extends LitElement {
   static override properties = {
     connection: { attribute: false },
@@ -62,9 +67,9 @@ export class InboxDetail extends LitElement {
   ]
 
   declare connection: Connection
-  /** The event to show; empty closes the dialog. */
+  /** The id of the event to show; empty closes the dialog. */
   declare eventId: string
-  /** Rises when the event may have changed. */
+  /** A number that rises when the event may have changed. */
   declare version: number
   declare copied: string
 

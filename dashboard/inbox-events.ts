@@ -24,7 +24,7 @@ const DONE: Record<Action, string> = {
 const EXPECTED: Partial<Record<Action, Status>> = { ack: 'delivered', retry: 'pending' }
 
 /**
- * The inbox as a table: filters, pages, one event whole, and what can be done to it.
+ * Shows the inbox as a table, with filters and pages, one whole event, and what can be done to it.
  *
  * @fires inbox-change - after events changed; `detail` is `{ action, ids }`
  * @fires inbox-query - the reader chose another view; `detail` is its query string
@@ -64,9 +64,12 @@ export class InboxEvents extends LitElement {
   ]
 
   declare connection: Connection
-  /** The view as a query string: status, from, to, field, key, value, limit, cursors (those of the pages before), event. */
+  /**
+   * The view as a query string: status, from, to, field, key, value, limit, cursors, event.
+   * `cursors` are those of the pages before.
+   */
   declare query: string
-  /** Rises when there may be news. */
+  /** A number that rises when there may be news. */
   declare tick: number
   declare selected: ReadonlySet<string>
   declare shown: number
@@ -93,7 +96,7 @@ export class InboxEvents extends LitElement {
   }
 
   protected override willUpdate(changed: Map<string, unknown>): void {
-    // News comes in by itself on the first page, and not under the reader's hands.
+    // Only the first page shows news by itself, and not while the reader has events selected.
     if (changed.has('tick') && this.#cursors().length === 0 && this.selected.size === 0)
       this.shown = this.tick
     if (changed.has('query')) this.selected = new Set()
@@ -114,7 +117,8 @@ export class InboxEvents extends LitElement {
         .eventId=${this.#view().get('event') ?? ''}
         .version=${this.shown}
         @close=${() => this.#go({ event: null })}
-        @inbox-action=${({ detail }: CustomEvent<{ action: Action; id: string }>) => this.#act(detail.action, [detail.id])}
+        @inbox-action=${({ detail }: CustomEvent<{ action: Action; id: string }>) =>
+          this.#act(detail.action, [detail.id])}
       ></inbox-detail>
     `
   }
@@ -188,7 +192,8 @@ export class InboxEvents extends LitElement {
     const { data, total, unstored, stale } = this.page
     const missing = unstored ? `; ${count(unstored)} not yet in the database` : ''
     const behind = stale ? `; ${count(stale)} changes not yet shown` : ''
-    return `${count(data.length)} shown${total === null || total === undefined ? '' : ` of ${count(total)}`}${missing}${behind}`
+    const all = total === null || total === undefined ? '' : ` of ${count(total)}`
+    return `${count(data.length)} shown${all}${missing}${behind}`
   }
 
   #renderPage({ data, next_cursor }: Page<InboxEvent>) {
@@ -197,7 +202,13 @@ export class InboxEvents extends LitElement {
       ${
         data.length === 0
           ? html`<p class="empty">
-              ${next_cursor ? 'None so far; there is more to look through on the next page.' : this.#isFiltered() ? 'No event matches these filters.' : 'No events yet. Send one, and it shows up here.'}
+              ${
+                next_cursor
+                  ? 'None so far; there is more to look through on the next page.'
+                  : this.#isFiltered()
+                    ? 'No event matches these filters.'
+                    : 'No events yet. Send one, and it shows up here.'
+              }
             </p>`
           : this.#renderTable(data)
       }
@@ -284,7 +295,16 @@ export class InboxEvents extends LitElement {
                     </button>`
                 : nothing
             }
-            ${status === 'failed' ? html`<button aria-label="Retry ${event_id}" @click=${() => this.#act('retry', [event_id])}>Retry</button>` : nothing}
+            ${
+              status === 'failed'
+                ? html`<button
+                    aria-label="Retry ${event_id}"
+                    @click=${() => this.#act('retry', [event_id])}
+                  >
+                    Retry
+                  </button>`
+                : nothing
+            }
             <button
               class="danger"
               aria-label="Delete ${event_id}"
@@ -298,7 +318,7 @@ export class InboxEvents extends LitElement {
     `
   }
 
-  /** Shows what is expected at once, and says so when the service decides otherwise. */
+  /** Shows the expected result at once, and says so when the service decides otherwise. */
   async #act(action: Action, ids: string[]): Promise<void> {
     if (
       action === 'delete' &&
@@ -334,7 +354,7 @@ export class InboxEvents extends LitElement {
     )
   }
 
-  /** @returns why each refused one was refused */
+  /** Acknowledges many events. @returns the reason for each one that was not */
   async #ackMany(ids: string[]): Promise<string[]> {
     const results = await ackAll(this.connection, ids)
     return results.flatMap(({ error }) => (error ? [error.detail] : []))
@@ -384,7 +404,7 @@ export class InboxEvents extends LitElement {
     return ['status', 'from', 'to', 'key'].some((name) => this.#view().has(name))
   }
 
-  /** The query string of the request that this view makes. */
+  /** Returns the query string of the request that this view makes. */
   #request(): string {
     const view = this.#view()
     const request = new URLSearchParams({ limit: view.get('limit') ?? '50' })

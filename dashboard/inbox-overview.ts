@@ -4,7 +4,11 @@ import { ago, count, rate, time } from './format'
 import './inbox-chart'
 import { styles } from './styles'
 
-/** The counts, the delivery rate and the last hour. @csspart card - one count with its label */
+/**
+ * Shows the counts, the delivery rate and the last hour.
+ *
+ * @csspart card - one count with its label
+ */
 export class InboxOverview extends LitElement {
   static override properties = { metrics: { attribute: false } }
 

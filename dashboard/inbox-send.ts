@@ -3,7 +3,11 @@ import { type Connection, postEvent } from './api'
 import { alert, explain } from './format'
 import { styles } from './styles'
 
-/** A form that sends a test event. @fires inbox-change - after it was accepted */
+/**
+ * Sends a test event from a form.
+ *
+ * @fires inbox-change - after the event was accepted; `detail` is `{ action, ids }`
+ */
 export class InboxSend extends LitElement {
   static override properties = {
     connection: { attribute: false },
@@ -92,7 +96,7 @@ export class InboxSend extends LitElement {
     this.news = ''
     this.trouble = ''
     try {
-      // The text as it was typed: parsing it here would round its numbers.
+      // The text is sent as it was typed, because parsing it here would round its numbers.
       const id = await postEvent(
         this.connection,
         `{"payload":${this.payload},"metadata":${this.metadata.trim() || 'null'}}`,
@@ -112,7 +116,7 @@ export class InboxSend extends LitElement {
   }
 }
 
-/** What is wrong with the text, in words; empty when nothing is. */
+/** Says what is wrong with the text, in words; empty when nothing is. */
 function complaint(text: string, mayBeEmpty: boolean): string {
   if (text.trim() === '') return mayBeEmpty ? '' : 'Type a JSON object.'
   try {

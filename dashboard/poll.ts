@@ -2,7 +2,10 @@ import type { ReactiveController, ReactiveControllerHost } from 'lit'
 
 const MAX_DELAY_SECONDS = 60
 
-/** Repeats work while its element is on the page and the tab is visible; after a failure it waits longer each time. */
+/**
+ * Repeats work while its element is on the page and the tab is visible.
+ * After a failure it waits longer each time, up to MAX_DELAY_SECONDS.
+ */
 export class Poll implements ReactiveController {
   readonly #host: ReactiveControllerHost
   readonly #work: () => Promise<boolean>
@@ -11,7 +14,10 @@ export class Poll implements ReactiveController {
   #connected = false
   #failures = 0
 
-  /** `work` says whether it succeeded; `seconds` between two runs, 0 runs once. */
+  /**
+   * @param work resolves to whether it succeeded
+   * @param seconds returns the time between two runs; with 0 it runs once
+   */
   constructor(host: ReactiveControllerHost, work: () => Promise<boolean>, seconds: () => number) {
     this.#host = host
     this.#work = work
@@ -19,7 +25,7 @@ export class Poll implements ReactiveController {
     host.addController(this)
   }
 
-  /** How long it waits after the present failures, or 0 when there are none. */
+  /** The seconds it waits after the present failures, or 0 when there are none. */
   get backoffSeconds(): number {
     return this.#failures === 0
       ? 0

@@ -1,6 +1,6 @@
 import { css } from 'lit'
 
-/** What all elements share; the `--event-inbox-*` properties are set by the host page. */
+/** Styles that all elements share. The host page sets the `--event-inbox-*` properties. */
 export const styles = css`
   :host {
     --accent: var(--event-inbox-accent, light-dark(#1d4ed8, #9bbcff));
