@@ -1,4 +1,4 @@
-/** An inbox that has nothing else to do: how long one thing takes, and how many readers it serves. */
+/** Measures an idle inbox: how long one thing takes, and how many readers it serves. */
 import { percentile, type Result, spread, table } from './report.ts'
 import { INBOX_OPTIONS, type Load, loadReads, start, until, withSchema } from './runtime.ts'
 import { batchOf, drained, EVENT, get, post, rowsOf, timed } from './workload.ts'

@@ -1,6 +1,9 @@
 import { DurableObject } from 'cloudflare:workers'
 
-/** The most that the runtime could do: reads the same JSON, makes one call to one of as many objects, stores nothing. */
+/**
+ * Shows the most that the runtime could do.
+ * It reads the same JSON, makes one call to one of as many objects, and stores nothing.
+ */
 export class Empty extends DurableObject {
   async accept(_events: unknown[]): Promise<void> {}
 }

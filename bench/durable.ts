@@ -1,8 +1,9 @@
 import { DurableObject } from 'cloudflare:workers'
 
 /**
- * The least that a durable answer costs: one call, one transaction (which the runtime puts around it) with one insert. No
- * authentication, no duplicates, no counters, no D1.
+ * Shows the least that a durable answer costs.
+ * That is one call and one transaction (which the runtime puts around it) with one insert. There is no authentication,
+ * no check for duplicates, no counter and no D1.
  */
 export class Durable extends DurableObject<unknown> {
   #sql = this.ctx.storage.sql

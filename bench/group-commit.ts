@@ -6,7 +6,7 @@ interface Waiting {
   committed: () => void
 }
 
-/** As `durable.ts`, but calls that arrive together share one transaction. */
+/** Does the same as `durable.ts`, but calls that arrive together share one transaction. */
 export class GroupCommit extends DurableObject<unknown> {
   #sql = this.ctx.storage.sql
   #waiting: Waiting[] = []

@@ -1,7 +1,8 @@
 /**
- * What event inboxes are built of on a server: Fastify and pg-boss on PostgreSQL, a process of its own. A post is answered once its
- * job is committed, a batch once all of its are. No authentication, as little code as it takes. Its argument is the folder of
- * PostgreSQL's socket; it prints its address.
+ * Builds an event inbox as it is done on a server: Fastify and pg-boss on PostgreSQL.
+ * It is a process of its own. It answers a post once its job is committed, and a batch once all of its jobs are. There
+ * is no authentication, and as little code as it takes. Its argument is the folder of PostgreSQL's socket; it prints
+ * its address.
  */
 import fastify from 'fastify'
 import { PgBoss } from 'pg-boss'

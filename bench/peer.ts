@@ -1,6 +1,10 @@
 import { WorkflowEntrypoint, type WorkflowEvent, type WorkflowStep } from 'cloudflare:workers'
 
-/** What event inboxes are often built of: a queue, a workflow of three steps for each event, a row in D1, counters in KV. No authentication, as little code as it takes. */
+/**
+ * What an event inbox is often built of: a queue, a workflow, D1 and KV.
+ * Each event takes a workflow of three steps and a row in D1; the counters are in KV. There is no authentication, and
+ * as little code as it takes.
+ */
 interface PeerEnv {
   QUEUE: Queue<StoredEvent>
   STORE: Workflow<StoredEvent>
@@ -22,7 +26,8 @@ export class StoreEvent extends WorkflowEntrypoint<PeerEnv, StoredEvent> {
     })
     await step.do('store', async () => {
       await this.env.DB.prepare(
-        `INSERT INTO events (event_id, payload, metadata, status, created_at, updated_at) VALUES (?, ?, ?, 'pending', ?, ?) ON CONFLICT DO NOTHING`,
+        `INSERT INTO events (event_id, payload, metadata, status, created_at, updated_at)
+         VALUES (?, ?, ?, 'pending', ?, ?) ON CONFLICT DO NOTHING`,
       )
         .bind(
           event.event_id,
@@ -33,7 +38,7 @@ export class StoreEvent extends WorkflowEntrypoint<PeerEnv, StoredEvent> {
         )
         .run()
     })
-    // Loses counts when two do it at once: KV has no better.
+    // This loses counts when two do it at once; KV offers nothing better.
     await step.do('count', async () => {
       const total = Number(await this.env.COUNTERS.get('pending'))
       await this.env.COUNTERS.put('pending', String(total + 1))

@@ -1,4 +1,4 @@
-/** A PostgreSQL of the benchmark's own, as it comes: fsync on. */
+/** This module starts a PostgreSQL for the benchmark, configured as it comes: with fsync on. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chownSync, globSync, rmSync } from 'node:fs'
@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { temporaryFolder } from './runtime.ts'
 
-/** Fastify and pg-boss on it. @returns null where PostgreSQL is not installed */
+/** Starts Fastify and pg-boss on a PostgreSQL of their own. @returns null where PostgreSQL is not installed */
 export async function startJobQueue() {
   const postgres = await startPostgres()
   if (!postgres) return null
@@ -17,7 +17,7 @@ export async function startJobQueue() {
   const url = new URL(await lineWith(app, app.stdout, 'http://'))
   return {
     url,
-    /** Jobs it holds. */
+    /** Counts the jobs that the queue holds. */
     count: async () => {
       const response = await fetch(new URL('/count', url))
       const { jobs } = (await response.json()) as { jobs: number }
@@ -30,7 +30,7 @@ export async function startJobQueue() {
   }
 }
 
-/** An empty cluster in a folder of its own, reached through a socket in that folder: no port is taken. */
+/** Starts an empty cluster in a folder of its own. A socket in that folder reaches it, so it takes no port. */
 async function startPostgres() {
   // Debian keeps each version's programs apart.
   const [initdb] = globSync('/usr/lib/postgresql/*/bin/initdb').toSorted().toReversed()
@@ -53,21 +53,21 @@ async function startPostgres() {
   return {
     folder,
     stop: async () => {
-      // A fast shutdown: connections are closed.
+      // SIGINT is a fast shutdown, which closes connections.
       await ended(server, 'SIGINT')
       rmSync(folder, { recursive: true, force: true })
     },
   }
 }
 
-/** PostgreSQL does not run as root: then as the user that its package made. */
+/** Finds the user to run PostgreSQL as. It refuses root; then that is the user that its package made. */
 function unprivileged(): { uid: number; gid: number } | null {
   if (process.getuid?.() !== 0) return null
   const id = (what: string) => Number(execFileSync('id', [what, 'postgres'], { encoding: 'utf8' }))
   return { uid: id('-u'), gid: id('-g') }
 }
 
-/** The first line that has `part`. @throws Error with all there was when there is none */
+/** Waits for the first line that has `part`. @throws Error with the whole output when there is none */
 async function lineWith(child: ChildProcess, output: Readable, part: string): Promise<string> {
   process.once('exit', () => child.kill())
   const seen: string[] = []

@@ -1,6 +1,7 @@
 /**
- * Where the inbox's time goes: a CPU profile of its isolate under load, worker and shards together. D1 and the runtime's own
- * workers are in `(idle)`. Single posts, or batches: `-- --batch 100`.
+ * Shows where the inbox's time goes: a CPU profile of its isolate under load.
+ * Worker and shards share the isolate; D1 and the runtime's own workers are in `(idle)`. It makes single posts, or
+ * batches with `-- --batch 100`.
  */
 import type { Profiler } from 'node:inspector'
 import { parseArgs } from 'node:util'

@@ -1,4 +1,7 @@
-/** How fast cron prunes, alone and while posts come in, and what the posts suffer. `npm run bench:prune -- --events 100000 --rate 200` */
+/**
+ * Measures how fast cron prunes, alone and while posts come in, and how much slower the posts get.
+ * @example npm run bench:prune -- --events 100000 --rate 200
+ */
 import { setTimeout } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { machine } from './report.ts'
@@ -16,7 +19,7 @@ const RATE = Number(flags.rate)
 const SECONDS = 10
 const HEADERS = { Authorization: 'Bearer dev-token', 'Content-Type': 'application/json' }
 const { assets: _, ...options } = INBOX_OPTIONS
-// What was delivered a second ago is expired.
+// With this retention an event expires a second after it was delivered.
 const bindings = { ...options.bindings, RETENTION_DAYS: '0.00001' }
 const inbox = await withSchema(await start('inbox', 'worker.ts', { ...options, bindings }))
 const database = await inbox.database()
@@ -46,7 +49,7 @@ async function addDelivered(): Promise<void> {
   await setTimeout(1_500)
 }
 
-/** Runs cron until D1 has none of them left. @returns what it did, in words */
+/** Runs cron until D1 has no expired event left. @returns what it did, in words */
 async function prune(): Promise<string> {
   const worker = await inbox.miniflare.getWorker(inbox.name)
   const startedAt = performance.now()

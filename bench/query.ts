@@ -1,6 +1,7 @@
 /**
- * What `GET /inbox` costs as the inbox grows: the same queries on 1 thousand, 100 thousand and 1 million events, each on a D1 of
- * its own, asked in turn in one run. Prints a table of milliseconds (median) and rows read, and the query plans.
+ * Measures what `GET /inbox` costs as the inbox grows.
+ * It asks the same queries of 1 thousand, 100 thousand and 1 million events, each in a D1 of its own, in turn in one
+ * run. It prints a table of milliseconds (median) and rows read, and the query plans.
  */
 import { readFileSync } from 'node:fs'
 import { createTestHarness, unstable_splitSqlQuery } from 'wrangler'
@@ -9,7 +10,7 @@ import { parseInboxQuery } from '../worker/inbox-query.ts'
 const SIZES = [1_000, 100_000, 1_000_000]
 const ROUNDS = 40
 const START = Date.parse('2026-01-01T00:00:00Z')
-/** One event a minute: the largest inbox spans two years. */
+/** Spaces the events a minute apart, so that the largest inbox spans two years. */
 const timeOf = (n: number) => new Date(START + n * 60_000).toISOString()
 
 async function inboxOf(size: number) {
@@ -19,8 +20,14 @@ async function inboxOf(size: number) {
   const schema = unstable_splitSqlQuery(readFileSync('schema.sql', 'utf8'))
   await DB.batch(schema.map((statement) => DB.prepare(statement)))
   const insert = DB.prepare(`
-    INSERT INTO events SELECT printf('e-%07d', value ->> 0), json_object('order', value ->> 0, 'kind', CASE value ->> 0 % 2 WHEN 0 THEN 'order' ELSE 'refund' END, 'note', 'a note of some length, as events have them'),
-      json_object('source', 'shop'), CASE value ->> 0 % 4 WHEN 0 THEN 'pending' ELSE 'delivered' END, value ->> 1, value ->> 1, 0
+    INSERT INTO events SELECT printf('e-%07d', value ->> 0),
+      json_object(
+        'order', value ->> 0,
+        'kind', CASE value ->> 0 % 2 WHEN 0 THEN 'order' ELSE 'refund' END,
+        'note', 'a note of some length, as events have them'),
+      json_object('source', 'shop'),
+      CASE value ->> 0 % 4 WHEN 0 THEN 'pending' ELSE 'delivered' END,
+      value ->> 1, value ->> 1, 0
     FROM json_each(?)`)
   for (let at = 0; at < size; at += 5_000) {
     const rows = Array.from({ length: Math.min(5_000, size - at) }, (_, index) => [
@@ -29,7 +36,7 @@ async function inboxOf(size: number) {
     ])
     await insert.bind(JSON.stringify(rows)).run()
   }
-  /** The same queries for every size: in the middle of what is there. */
+  // The queries look in the middle of the events, so that they are the same for every size.
   const from = timeOf(Math.floor(size / 2))
   const to = timeOf(Math.floor(size / 2) + 400)
   const [middle] = (
@@ -105,7 +112,8 @@ for (const name of Object.keys(
   ])
 }
 console.log(
-  `| Query | ${SIZES.map((size) => `${size} events, ms`).join(' | ')} | ratio | ${SIZES.map((size) => `${size} events, rows read`).join(' | ')} |`,
+  `| Query | ${SIZES.map((size) => `${size} events, ms`).join(' | ')} | ratio ` +
+    `| ${SIZES.map((size) => `${size} events, rows read`).join(' | ')} |`,
 )
 console.log(`|${' --- |'.repeat(SIZES.length * 2 + 2)}`)
 for (const row of table) console.log(`| ${row.join(' | ')} |`)

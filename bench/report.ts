@@ -1,10 +1,10 @@
-/** From measurements to Markdown tables. */
+/** This module turns measurements into Markdown tables. */
 import { cpus, release, totalmem } from 'node:os'
 
 /** One line of the last table. A figure without a target is there to be compared with other runs. */
 export interface Result {
   name: string
-  /** One a round; none where something was left out. */
+  /** One value a round; empty when something was left out. */
   values: number[]
   digits?: number
   atLeast?: number
@@ -17,7 +17,7 @@ export function percentile(values: number[], share: number): number {
   return values.toSorted((a, b) => a - b)[Math.ceil(values.length * share) - 1] ?? Number.NaN
 }
 
-/** The median, and the range where there is one. */
+/** Writes the median, and the range when there are several values. */
 export function spread(values: number[], digits = 0): string {
   if (values.length === 0) return 'left out'
   const [middle, least, most] = [median(values), Math.min(...values), Math.max(...values)]

@@ -1,4 +1,4 @@
-/** Runs workers in workerd with their storage on disk, and load against them from a process of its own. */
+/** This module runs workers in workerd with their storage on disk, and load from a process of its own. */
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
@@ -10,7 +10,7 @@ import { convertV4MiniflareOptions, Miniflare, type V4WorkerOptions } from 'mini
 import { unstable_getMiniflareWorkerOptions, unstable_splitSqlQuery } from 'wrangler'
 
 const INBOX = unstable_getMiniflareWorkerOptions('wrangler.jsonc').workerOptions
-/** What `wrangler.jsonc` says of the inbox; Miniflare refuses rules for modules, which the bundle has none of. */
+/** The inbox's options in `wrangler.jsonc`. Miniflare refuses rules for modules, and the bundle needs none. */
 export const { modulesRules: _, ...INBOX_OPTIONS } = INBOX as V4WorkerOptions & {
   modulesRules?: unknown
 }
@@ -20,14 +20,14 @@ process.once('exit', () => {
   for (const folder of folders) rmSync(folder, { recursive: true, force: true })
 })
 
-/** An empty folder that goes when this process does. */
+/** Makes an empty folder that is removed when this process ends. */
 export function temporaryFolder(name: string): string {
   const folder = mkdtempSync(join(tmpdir(), `bench-${name}-`))
   folders.add(folder)
   return folder
 }
 
-/** Bundles a worker and runs it in a workerd of its own, with an empty storage on disk; `inspected` lets a profiler in. */
+/** Bundles a worker and runs it in a workerd of its own, with empty storage on disk. `inspected` lets a profiler in. */
 export async function start(
   name: string,
   main: string,
@@ -69,7 +69,7 @@ export async function start(
     name,
     url,
     miniflare,
-    /** Of workerd, in MB. */
+    /** Returns the memory of workerd, in MB. */
     residentSize: () =>
       Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024,
     database: async () => {
@@ -85,7 +85,7 @@ export async function start(
 
 export type Running = Awaited<ReturnType<typeof start>>
 
-/** Puts the tables of `schema.sql` into its D1. */
+/** Puts the tables of `schema.sql` into the worker's D1. */
 export async function withSchema(worker: Running): Promise<Running> {
   const database = await worker.database()
   for (const statement of unstable_splitSqlQuery(readFileSync('schema.sql', 'utf8')))
@@ -110,7 +110,11 @@ export interface Load {
   p99: number
 }
 
-/** Posts `body` again and again over so many connections, at most `rate` times a second if there is one. @throws unless every answer is a success */
+/**
+ * Posts `body` again and again over so many connections.
+ * @param rate bounds the posts a second, if it is given
+ * @throws unless every answer is a success
+ */
 export function load(
   url: URL,
   body: string,
@@ -160,7 +164,7 @@ async function askFor(
   return { rate: answered / duration, answered, p50: latency.p50, p99: latency.p99 }
 }
 
-/** Asks until `holds`; @returns how long that took, in ms. @throws after `timeoutMs` */
+/** Asks until `holds` is true. @returns how long that took, in ms @throws after `timeoutMs` */
 export async function until(holds: () => Promise<boolean>, timeoutMs = 60_000): Promise<number> {
   const startedAt = performance.now()
   while (!(await holds())) {

@@ -1,6 +1,8 @@
 /**
- * How fast the inbox is, as ratios in one run: to the most that the runtime could do, and to what such inboxes are often built of.
- * Writes `results.md`. `-- --rounds 1 --seconds 2 --sustain 10 --rows 1000` takes a minute or two, and only prints.
+ * Measures how fast the inbox is, as ratios in one run.
+ * It compares the inbox with the most that the runtime could do, and with what such inboxes are often built of.
+ * It writes `results.md`. With `-- --rounds 1 --seconds 2 --sustain 10 --rows 1000` it takes a minute or two, and only
+ * prints.
  */
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
@@ -29,7 +31,8 @@ const parts = [
 const text = `# What \`npm run bench\` found
 
 On ${machine()}.
-${rounds} rounds of ${seconds} s each, after one to warm up, the contenders in turn; figures are the median (and the range).
+${rounds} rounds of ${seconds} s each, after one to warm up, the contenders in turn; \
+figures are the median (and the range).
 Nothing has the emulated assets in front of it, but for the inbox that is alone.
 
 ${parts.map((part) => part.text).join('\n')}

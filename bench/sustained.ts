@@ -1,4 +1,7 @@
-/** Posts for a minute and more, beside the same to an empty call: what grows with the runtime is not the inbox's. */
+/**
+ * Posts for a minute and more, to the inbox and to an empty call.
+ * Times and memory that grow in both are the runtime's doing, and not the inbox's.
+ */
 import { type Result, table } from './report.ts'
 import { INBOX_OPTIONS, load, type Running, start, withSchema } from './runtime.ts'
 import { drained, EVENT } from './workload.ts'

@@ -1,4 +1,4 @@
-/** Posts over 64 connections, the contenders in turn, so that they share what the machine does meanwhile. */
+/** Posts over 64 connections, to the contenders in turn, so that they share what else the machine does. */
 import { startJobQueue } from './postgres.ts'
 import { type Result, spread, table } from './report.ts'
 import {
@@ -28,14 +28,14 @@ type Name = keyof typeof NAMES
 const ALL = Object.keys(NAMES) as Name[]
 
 interface Measured extends Load {
-  /** Events accepted a second. */
+  /** Events that were accepted a second. */
   accepted: number
-  /** Events in D1 a second, until all are. */
+  /** Events that reached D1 a second, until all were there. */
   stored?: number
   drainMs?: number
 }
 
-/** @param progress is told of each round */
+/** Measures all contenders. @param progress is told of each round */
 export async function throughput(
   rounds: number,
   seconds: number,
@@ -44,7 +44,7 @@ export async function throughput(
   const object = (className: string) => ({
     durableObjects: { SHARD: { className, useSQLite: true } },
   })
-  // Without the assets, whose emulation is workers of its own.
+  // The inbox runs without its assets, because their emulation takes workers of its own.
   const bare = { ...INBOX_OPTIONS, assets: undefined }
   const empty = await start('empty', 'bench/ceiling.ts', object('Empty'))
   const durable = await start('durable', 'bench/durable.ts', object('Durable'))
@@ -73,7 +73,7 @@ export async function throughput(
     if (found < answers.answered * events) throw new Error('PostgreSQL has fewer than it accepted')
     return { ...answers, accepted: answers.rate * events }
   }
-  /** Also waits until everything is in D1. */
+  /** Posts, and also waits until everything is in D1. */
   const stored = async (
     worker: Running,
     body: string,
@@ -94,7 +94,7 @@ export async function throughput(
     group: () => answered(group),
     inbox: () => stored(inbox, EVENT, 1, () => drained(inbox)),
     batches: () => stored(batches, BATCH, 100, () => drained(batches)),
-    // It goes on storing for long after: as much again as it was loaded is enough to see how fast.
+    // It goes on storing for long after. Waiting as long again as the load lasted is enough to see how fast.
     workflow: () =>
       stored(workflow, EVENT, 1, (rows) =>
         until(async () => (await rowsOf(workflow)) >= rows, seconds * 1_000).catch(() => {}),

@@ -1,4 +1,4 @@
-/** The events of the benchmark, and requests of one at a time. */
+/** This module has the events of the benchmark, and makes one request at a time. */
 import { type Running, until } from './runtime.ts'
 
 export const EVENT = JSON.stringify({
@@ -27,13 +27,13 @@ export function drained(inbox: { url: URL }): Promise<number> {
   return until(async () => (await get(inbox, '/metrics')).data.queue_depth === 0)
 }
 
-/** How many events its D1 has. */
+/** Counts the events that the worker's D1 has. */
 export async function rowsOf(worker: Running): Promise<number> {
   const database = await worker.database()
   return Number(await database.prepare('SELECT count(*) AS n FROM events').first('n'))
 }
 
-/** @returns how long it took, in ms */
+/** Does the work. @returns how long it took, in ms */
 export async function timed(work: () => Promise<unknown>): Promise<number> {
   const startedAt = performance.now()
   await work()

@@ -1,6 +1,7 @@
 /**
- * `npm run demo -- [--url http://localhost:8787] [--token dev-token] [--seconds 60] [--rate 10]`: posts a varied stream
- * of events to a running inbox for a bounded time, acknowledges most and fails some, so that a newcomer sees the page alive.
+ * Posts a varied stream of events to a running inbox for a bounded time.
+ * It acknowledges most of them and fails some, so that a newcomer sees the page alive.
+ * @example npm run demo -- [--url http://localhost:8787] [--token dev-token] [--seconds 60] [--rate 10]
  */
 import { randomInt, randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -62,12 +63,12 @@ const KINDS = [
 
 const tally = { accepted: 0, acknowledged: 0, failed: 0, busy: 0 }
 
-/** What a busy inbox answers. */
+/** A busy inbox answers with these statuses. */
 const BUSY = [429, 503]
-/** What it answers when somebody else has changed the event meanwhile. */
+/** The inbox answers with these statuses when somebody else has changed the event meanwhile. */
 const CHANGED = [404, 409]
 
-/** Posts. @returns the answer, empty when it was one of the `expected` statuses */
+/** Posts to the inbox. @returns the answer, or nothing when its status was one of the `expected` ones */
 async function post(path: string, body: unknown, expected: number[]): Promise<string> {
   const { status, text } = await askInbox(values, 'POST', path, body, expected)
   if (BUSY.includes(status)) tally.busy++
@@ -93,7 +94,7 @@ async function oneEvent(): Promise<void> {
   }
 }
 
-/** Events are begun every so often, and the time left is shown. */
+/** The script begins events, and shows the time left, at this interval. */
 const TICK_MS = 500
 const MOST_UNDER_WAY = 200
 const endsAt = Date.now() + seconds * 1_000
@@ -114,7 +115,7 @@ const timer = setInterval(countDown, TICK_MS)
 const underWay = new Set<Promise<void>>()
 while (Date.now() < endsAt) {
   const some = Math.max(1, Math.round((rate * (0.5 + Math.random()) * TICK_MS) / 1_000))
-  // Nobody waits for them here: a slow inbox must not stop the clock.
+  // The loop does not wait for the events, because a slow inbox must not stop the clock.
   for (let begun = 0; begun < some && underWay.size < MOST_UNDER_WAY; begun++) {
     const event = oneEvent().finally(() => underWay.delete(event))
     underWay.add(event)

@@ -1,4 +1,4 @@
-/** How the scripts speak to a running inbox, and how they end when they cannot. */
+/** This module lets the scripts speak to a running inbox. It ends them with a message when they cannot. */
 
 export const INBOX_OPTIONS = {
   url: { type: 'string', default: 'http://localhost:8787' },
@@ -13,7 +13,7 @@ export function fail(message: string): never {
   process.exit(1)
 }
 
-/** The answer to a request. Ends the script, and says why, unless it is a success or one of the `expected` statuses. */
+/** Asks the inbox. It ends the script, and says why, unless the answer is a success or an `expected` status. */
 export async function askInbox(
   { url, token }: { url: string; token: string },
   method: 'GET' | 'POST',

@@ -1,6 +1,7 @@
 /**
- * `npm run screenshots -- [--url http://localhost:8787] [--token dev-token]`: takes the pictures of the pages. It needs
- * a running inbox with events of each status in it, which `npm start` and `npm run demo` make.
+ * Takes the pictures of the pages.
+ * It needs a running inbox that has events of each status, which `npm start` and `npm run demo` make.
+ * @example npm run screenshots -- [--url http://localhost:8787] [--token dev-token]
  */
 import { parseArgs } from 'node:util'
 import chromium from '@sparticuz/chromium'

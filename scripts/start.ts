@@ -1,4 +1,7 @@
-/** `npm start`: `wrangler dev` in a storage folder and on a port that no other server has, with the D1 schema in place. */
+/**
+ * Runs `wrangler dev` with the D1 schema in place; this is `npm start`.
+ * The server gets a storage folder and a port that no other server uses.
+ */
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync } from 'node:fs'
 import { connect } from 'node:net'
@@ -9,7 +12,7 @@ import { parseArgs } from 'node:util'
 
 const DEFAULT_FOLDER = '.wrangler/state'
 const DEFAULT_PORT = 8787
-/** A server that was just killed may still be letting go. */
+/** A lock is waited for this long: a server that was just killed may still be letting go of it. */
 const LOCK_TIMEOUT_MS = 1_000
 
 const flags = process.argv.slice(2)
@@ -23,14 +26,14 @@ const { values } = parseArgs({
   },
 })
 
-/** What this process has for itself: the system lets go of a lock when its process ends, however it ends. */
+/** The locks that this process holds. The system releases them when the process ends, however it ends. */
 const locks: DatabaseSync[] = []
 
 const named = values['persist-to']
 const folder = typeof named === 'string' ? takeNamed(named) : takeDefault()
 if (named === undefined) flags.push('--persist-to', folder)
 if (values.port === undefined) flags.push('--port', String(await choosePort()))
-// wrangler would look for a free one and bind it seconds later, when another server may have it.
+// wrangler would look for a free port and bind it seconds later, when another server may have it; 0 avoids that.
 if (values['inspector-port'] === undefined) flags.push('--inspector-port', '0')
 
 const schema = ['d1', 'execute', 'DB', '--local', '--file', 'schema.sql', '--json']
@@ -71,22 +74,23 @@ function takeDefault(): string {
 }
 
 /**
- * Takes a storage folder for this server alone. Two on the same files would each have clocks and counts of their own.
+ * Takes a storage folder for this server alone.
+ * Two servers on the same files would each have clocks and counts of their own.
  * @returns false when another server uses it
  */
 function take(name: string): boolean {
   mkdirSync(name, { recursive: true })
   if (!lock(join(name, 'in-use.sqlite'))) return false
-  // A server whose `npm start` was killed lives on: its workerd has this file open, and no lock of ours.
+  // A server may outlive an `npm start` that was killed: its workerd has this file open, but our lock is gone.
   const opened = join(name, 'v3/d1/miniflare-D1DatabaseObject/metadata.sqlite')
   if (!existsSync(opened)) return true
   const free = lock(opened)
-  // The file's lock, which was only to find that out, or else the folder's.
+  // This releases the file's lock, which was only a test, or else the folder's.
   locks.pop()?.close()
   return free
 }
 
-/** Locks a SQLite file, until this process ends. @returns false when another process has it open or locked */
+/** Locks a SQLite file until this process ends. @returns false when another process has it open or locked */
 function lock(file: string): boolean {
   const database = new DatabaseSync(file, { timeout: LOCK_TIMEOUT_MS })
   try {
@@ -100,7 +104,10 @@ function lock(file: string): boolean {
   }
 }
 
-/** The default port unless another server has it, or is about to; else 0, for which the system finds one as it is bound. */
+/**
+ * Picks the default port, unless another server has it or is about to take it.
+ * @returns 0 then: the system finds a free port at the moment it is bound
+ */
 async function choosePort(): Promise<number> {
   const user = process.getuid?.() ?? 'user'
   const mine = join(tmpdir(), `event-inbox-${DEFAULT_PORT}-${user}.sqlite`)

@@ -1,4 +1,7 @@
-/** `npm run token -- NAME [scope …]`: makes a token and shows how to install it, and how to rotate one. Nothing is stored. */
+/**
+ * Makes a token, and shows how to install it and how to rotate one. It stores nothing.
+ * @example npm run token -- NAME [scope …]
+ */
 import { randomBytes } from 'node:crypto'
 
 const SCOPES = ['write', 'read', 'manage']
