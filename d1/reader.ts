@@ -6,7 +6,7 @@ import { withTimeout } from '../shared/retry'
 /** Every call of D1 is given up after this time, because D1 is known to stall as well as to fail. */
 export const D1_TIMEOUT_MS = 10_000
 
-export const SCHEMA_MISSING = 'D1 has not the tables of schema.sql: apply it with "npm run schema"'
+export const SCHEMA_MISSING = 'D1 lacks tables of schema.sql: apply it with "npm run schema"'
 
 type Binding = string | number
 

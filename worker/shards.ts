@@ -44,7 +44,10 @@ export async function askAllShards<Answer>(
     answerOf(index === 0 ? ask(shard, count) : ask(shard)),
   )
   const answers = await Promise.all(asked)
-  keepShardCounts(configured, count, answers[0]?.shard_counts ?? [])
+  const raised = answers[0]?.shard_counts
+  // A first shard of the version before does not add them.
+  if (raised) keepShardCounts(configured, count, raised)
+  else await fetchShardCounts(env)
   return answers
 }
 

@@ -29,5 +29,6 @@ export function isObject(value: unknown): value is Record<string, unknown> {
 /** Names the type of a JSON value, for a message. */
 export function typeName(value: unknown): string {
   if (value === null) return 'null'
-  return Array.isArray(value) ? 'an array' : `a ${typeof value}`
+  if (Array.isArray(value)) return 'an array'
+  return isObject(value) ? 'an object' : `a ${typeof value}`
 }

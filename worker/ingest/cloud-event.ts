@@ -150,8 +150,8 @@ function check(attributes: Record<string, unknown>): Complaint[] {
     if (!/^[a-z0-9]{1,64}$/.test(name))
       complain(name.toWellFormed(), 'is no attribute name: those are lower-case letters and digits')
     else if (REQUIRED.includes(name) || OPTIONAL.includes(name)) {
-      if (typeof value !== 'string' || value === '')
-        complain(name, `must be a string that is not empty, not ${typeName(value)}`)
+      if (value === '') complain(name, 'must not be empty')
+      else if (typeof value !== 'string') complain(name, `must be a string, not ${typeName(value)}`)
       else if (name === 'time' && !isTimestamp(value))
         complain(
           name,
