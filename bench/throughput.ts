@@ -129,21 +129,13 @@ function figures(rounds: Partial<Record<Name, Measured>>[]): string {
     }
     return [
       NAMES[name],
-      column(({ rate }) => rate),
       column(({ p50 }) => p50),
       column(({ p99 }) => p99),
       column(({ accepted }) => accepted),
       column((round) => round.stored),
     ]
   }
-  const head = [
-    '64 connections',
-    'answers a second',
-    'p50, ms',
-    'p99, ms',
-    'events a second',
-    'in D1',
-  ]
+  const head = ['64 connections', 'p50, ms', 'p99, ms', 'events a second', 'in D1']
   const all = ALL.filter((name) => rounds[0]?.[name])
   const without = rounds[0]?.jobs ? '' : '\nPostgreSQL is not installed: pg-boss was left out.\n'
   return table([head, ...all.map(row)]) + without
