@@ -19,6 +19,7 @@ import {
 } from './worker/http/middleware'
 import { getEvent, getInbox } from './worker/inbox'
 import { getMetrics } from './worker/metrics'
+import { getSources, getSubscription, postDelivery } from './worker/sources'
 
 const router = Router<InboxRequest, [env: Env, ctx: ExecutionContext], Response>({
   before: [correlate, (_, env) => reportMistakes(env), preflight, limitSize],
@@ -33,6 +34,10 @@ const router = Router<InboxRequest, [env: Env, ctx: ExecutionContext], Response>
   .post('/inbox/:id/ack', allow('manage'), postMove('ack'))
   .post('/inbox/:id/nack', allow('manage'), postNack)
   .post('/inbox/:id/retry', allow('manage'), postMove('retry'))
+  .post('/in/:source', postDelivery)
+  .post('/in/:source/:token', postDelivery)
+  .get('/in/:source', getSubscription)
+  .get('/sources', allow('read'), getSources)
   .get('/dlq', allow('read'), getDeadLetters)
   .post('/dlq/retry', allow('manage'), postRedrive)
   .get('/metrics', allow('read'), getMetrics)

@@ -1,5 +1,6 @@
 import type { EventState, NewEvent } from '../shared/event'
 import type { AcceptOutcome, Identity } from '../shared/outcomes'
+import { addToSource, type CountsBySource } from '../shared/source-counts'
 import type { FormerOutcomes } from './former-owners'
 import { cutIntoRows } from './journal'
 import type { ShardStore } from './store/shard-store'
@@ -26,10 +27,7 @@ export function acceptEvents(
     const created_at = store.accept(row, new Set(asked))
     for (const { event_id } of row) createdAt.set(event_id, created_at)
   }
-  const accepted = fresh.size
-  if (accepted > 0)
-    store.count({ pending: accepted, queue_depth: accepted, happened: { accepted } })
-  return events.map((event) => {
+  const outcomes = events.map((event): AcceptOutcome => {
     const first = known.get(event.event_id)
     if (first) return repeatOf(event, first)
     const twin = fresh.get(event.event_id)
@@ -38,6 +36,24 @@ export function acceptEvents(
     if (twin === event) return own
     return former?.get(event) ?? repeatOf(event, { ...twin, ...own })
   })
+  const accepted = fresh.size
+  const sources = countBySource(events, outcomes)
+  if (accepted > 0 || sources.size > 0)
+    store.count({ pending: accepted, queue_depth: accepted, happened: { accepted }, sources })
+  return outcomes
+}
+
+/** Counts what came in by each source. */
+function countBySource(events: NewEvent[], outcomes: AcceptOutcome[]): CountsBySource {
+  const counts: CountsBySource = new Map()
+  for (const [index, { source, event_id }] of events.entries()) {
+    const outcome = outcomes[index]
+    if (source === undefined || !outcome || outcome.outcome === 'unanswered') continue
+    const isNew = outcome.outcome === 'accepted'
+    const last = { last_event_id: event_id, last_at: outcome.created_at }
+    addToSource(counts, source, isNew ? { accepted: 1, ...last } : { duplicates: 1 })
+  }
+  return counts
 }
 
 /** Decides the outcome of an event whose id is known: it is a duplicate, or the repeat of a request. */

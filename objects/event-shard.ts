@@ -23,6 +23,7 @@ import { backoffMs, MAX_DELAY_MS } from '../shared/retry'
 import type { Instant } from '../shared/verification'
 import { repeatOf } from './accept-events'
 import { Acceptor } from './acceptor'
+import { refusedBySource } from '../shared/source-counts'
 import { AlarmLoop } from './alarm/loop'
 import { KnownCounts } from './former-owners'
 import { GroupCommit } from './group-commit'
@@ -68,10 +69,17 @@ export class EventShard extends DurableObject<Env> {
   /**
    * Accepts events, each once.
    * @param counts SHARD_COUNT and what it was before; workers of the version before leave them out
+   * @param refused deliveries that the worker refused, to be counted by source
    * @returns one outcome an event, in order; durable when this resolves
    * @example const [{ outcome }] = await shard.accept([event], [2]) // 'accepted', and a second time 'duplicate'
    */
-  async accept(events: NewEvent[], counts?: ShardCounts): Promise<AcceptOutcome[]> {
+  async accept(
+    events: NewEvent[],
+    counts?: ShardCounts,
+    refused?: Record<string, number>,
+  ): Promise<AcceptOutcome[]> {
+    // It rides in the same commit, so it costs no row.
+    if (refused) void this.countRefused(refused).catch(() => {})
     return this.#acceptor.accept(events, counts)
   }
 
@@ -155,6 +163,11 @@ export class EventShard extends DurableObject<Env> {
     return letters.map(({ event_id, failed_at }) =>
       this.#store.letters.markRecorded(event_id, failed_at),
     )
+  }
+
+  /** Counts deliveries that the worker refused, by source. Writes one row. */
+  async countRefused(refused: Record<string, number>): Promise<void> {
+    return this.#commits.ride(() => this.#store.count({ sources: refusedBySource(refused) }))
   }
 
   /**

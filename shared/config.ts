@@ -1,5 +1,7 @@
-import { Webhook } from 'standardwebhooks'
 import { HttpError } from './problem'
+import { STANDARD_WEBHOOKS } from './senders/generic'
+import { decodeSecrets, type Secret } from './source-secrets'
+import { readSources, type Sources } from './sources'
 import { type KnownToken, parseTokens } from './tokens'
 
 /** This module reads the configuration and says in words what is wrong with it. No I/O; it never quotes a secret. */
@@ -11,15 +13,18 @@ export type Level = (typeof LEVELS)[number]
 export interface Configuration {
   tokens: readonly KnownToken[] | null
   /** One verifier a secret. The list is empty when there is no secret; then signatures are not checked. */
-  webhooks: readonly Webhook[] | null
+  webhooks: readonly Secret[] | null
   shardCount: number | null
   maxRetries: number | null
   retentionDays: number | null
   /** `*`, or origins as browsers send them. A wrong one is left out, so that it lets no page in. */
   origins: readonly string[]
   logLevel: Level
+  sources: Sources
   /** One sentence for each thing that is wrong. */
   mistakes: readonly string[]
+  /** What works, but may not be meant: a sentence each. */
+  warnings: readonly string[]
 }
 
 type Name =
@@ -68,6 +73,8 @@ export function readConfiguration(env: Variables): Configuration {
       return null
     }
   }
+  const sources = readSources(env)
+  mistakes.push(...sources.mistakes)
   return {
     tokens: value('API_TOKENS', parseTokens),
     webhooks: value('WEBHOOK_SECRET', parseSecrets),
@@ -76,7 +83,9 @@ export function readConfiguration(env: Variables): Configuration {
     retentionDays: value('RETENTION_DAYS', days),
     origins: originsOf(env.ALLOWED_ORIGINS, mistakes),
     logLevel: value('LOG_LEVEL', logLevel) ?? 'info',
+    sources,
     mistakes,
+    warnings: sources.warnings,
   }
 }
 
@@ -107,11 +116,11 @@ function logLevel(given = 'info'): Level {
 }
 
 /** Parses the webhook secrets, separated by blanks. All are valid at once, so that one can be rotated. */
-function parseSecrets(given: string | undefined): Webhook[] {
+function parseSecrets(given: string | undefined): Secret[] {
   if (given === undefined) return []
   try {
     const secrets = given.split(/\s+/).filter(Boolean)
-    if (secrets.length > 0) return secrets.map((secret) => new Webhook(secret))
+    if (secrets.length > 0) return decodeSecrets(STANDARD_WEBHOOKS.schemes, secrets)
   } catch {
     // The library's message might quote the secret.
   }

@@ -4,4 +4,6 @@ interface Env {
   RATE_LIMIT?: RateLimit
   /** Verifies Standard Webhooks: one secret or several, separated by blanks. */
   WEBHOOK_SECRET?: string
+  /** The secrets of sources, by name; SOURCE_SECRET_<NAME> is that of one. */
+  SOURCE_SECRETS?: string
 }

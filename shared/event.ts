@@ -11,6 +11,8 @@ export interface NewEvent {
   correlation_id: string
   /** The name of the token that the event came with, for the log. */
   caller?: string
+  /** The name of the source it came in by; it is counted there. */
+  source?: string
   /** True when the service made the id, so that no other event can have it. */
   isNew?: true
   /**

@@ -1,4 +1,5 @@
 import { isoTime } from './event'
+import { type CountsBySource, NO_COUNTS, refusedBySource, sumOfSources } from './source-counts'
 
 /** What happened in a shard within one minute; `minute` is minutes since 1970. */
 export interface MinuteCounts {
@@ -32,6 +33,8 @@ export interface ShardMetrics {
   oldest_unstored_at: number | null
   last_processed_at: number | null
   minutes: MinuteCounts[]
+  /** What came in by each source; absent from shards of the version before. */
+  sources?: CountsBySource
   /** Seconds from accepting to storing. */
   latency: Histogram
 }
@@ -119,4 +122,20 @@ function processingRate(shards: ShardMetrics[], now: number): number {
     .flatMap((shard) => shard.minutes)
     .filter(({ minute }) => minute >= from && minute <= to)
   return counted.reduce((sum, { stored }) => sum + stored, 0) / Math.max(1, full)
+}
+
+/** What came in by each source: those of the configuration first, then those that are not in it any more. */
+export function sourcesIn(
+  shards: ShardMetrics[],
+  names: Iterable<string>,
+  untold: ReadonlyMap<string, number>,
+) {
+  const refused = refusedBySource(Object.fromEntries(untold))
+  const sum = sumOfSources([...shards.map(({ sources }) => sources ?? new Map()), refused])
+  const found = new Map([...names].map((name) => [name, sum.get(name) ?? NO_COUNTS] as const))
+  return [...new Map([...found, ...sum])].map(([name, { last_at, ...counts }]) => ({
+    name,
+    ...counts,
+    last_at: last_at === null ? null : isoTime(last_at),
+  }))
 }

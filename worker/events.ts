@@ -1,52 +1,16 @@
-import { v7 as uuidv7 } from 'uuid'
 import { configurationOf, notConfigured } from '../shared/config'
 import { isoTime, type NewEvent } from '../shared/event'
-import { firstOf, log } from '../shared/log'
-import type { AcceptOutcome, KnownOutcome } from '../shared/outcomes'
+import { firstOf } from '../shared/log'
+import type { KnownOutcome } from '../shared/outcomes'
 import { type Complaint, HttpError, keyReused, unavailable } from '../shared/problem'
+import { acceptAll, newEvent, type Outcome } from './accept'
 import { json, now } from './http/answers'
 import type { InboxRequest } from './http/middleware'
-import { eventUnanswered, isPassing } from './http/silence'
-import type { Draft } from './ingest/event'
+import { eventUnanswered } from './http/silence'
 import { digestOf } from './ingest/identity'
 import { readEvents } from './ingest/ingest'
-import { askOwners, findMisconfiguration } from './shards'
 
-/** This module turns drafts into events for their shards, and the shards' outcomes into the answer. */
-
-/** What became of an entry; an error when it never reached its shard. */
-export type Outcome = AcceptOutcome | HttpError | undefined
-
-/**
- * Makes the event of a draft, and decides its id.
- * That is the id given, or one derived from what identifies a repeat of it, or a new UUID v7 (RFC 9562).
- */
-export function newEvent(
-  { payload, metadata, event_id, identity }: Draft,
-  key: string[] | null,
-  fingerprint: string | undefined,
-  correlation_id: string,
-  caller: string,
-): NewEvent | Promise<NewEvent> {
-  const named = (id: string): NewEvent => ({
-    event_id: id,
-    payload,
-    metadata,
-    correlation_id,
-    caller,
-    ...(fingerprint && { fingerprint }),
-  })
-  const same = key ?? identity
-  if (event_id !== null) return named(event_id)
-  if (!same) return { ...named(uuidv7()), isNew: true }
-  return digestOf(...same).then((digest) => named(`${same[0]}-${digest}`))
-}
-
-/** Makes the errors for the events of a shard that did not answer. The other events of a batch go their way. */
-export function unanswered(error: unknown, own: NewEvent[]): HttpError[] {
-  log('error', 'a shard did not answer', { error: String(error), events: own.length })
-  return own.map(({ event_id, isNew = false }) => eventUnanswered(event_id, isNew))
-}
+/** This module answers POST /events: it turns the shards' outcomes into results, and those into the answer. */
 
 export function acceptResponse(event_id: string, outcome: Outcome): Response {
   const error = acceptError(event_id, outcome)
@@ -67,7 +31,8 @@ function busy(): HttpError {
   )
 }
 
-function acceptError(event_id: string, outcome: Outcome): HttpError | null {
+/** Makes the error for an outcome that is none of a new event or its repeat; null for those. */
+export function acceptError(event_id: string, outcome: Outcome): HttpError | null {
   if (outcome instanceof HttpError) return outcome
   if (!outcome) return eventUnanswered(event_id, false)
   if (outcome.outcome === 'unanswered')
@@ -151,18 +116,9 @@ export async function postEvents(request: InboxRequest, env: Env): Promise<Respo
         : null,
     ),
   )
-  const accepted = await askOwners(
+  const accepted = await acceptAll(
     env,
     events.filter((event) => event !== null),
-    async (shard, own, counts): Promise<Outcome[]> => {
-      try {
-        return await shard.accept(own, counts)
-      } catch (error) {
-        // A shard throws for a SHARD_COUNT smaller than it was told of; the first shard knows if that is the reason.
-        const refused = isPassing(error) ? null : await findMisconfiguration(env)
-        return refused ? own.map(() => refused) : unanswered(error, own)
-      }
-    },
   )
   let at = 0
   const outcomes = entries.map((entry) => ('error' in entry ? entry.error : accepted[at++]))

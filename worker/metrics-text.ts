@@ -1,4 +1,4 @@
-import { BUCKETS, type ShardMetrics, summarise } from '../shared/metrics'
+import { BUCKETS, type ShardMetrics, type sourcesIn, summarise } from '../shared/metrics'
 import { parseMediaType } from './http/media-type'
 
 /**
@@ -48,6 +48,7 @@ interface Sample {
 export function metricsText(
   format: 'prometheus' | 'openmetrics',
   shards: ShardMetrics[],
+  sources: ReturnType<typeof sourcesIn>,
   version: string,
   now: number,
 ): string {
@@ -120,6 +121,21 @@ export function metricsText(
     'store_duration_seconds',
     'Time from accepting an event to its write to D1.',
     histogram(shards),
+  )
+  const bySource = (what: 'accepted' | 'duplicates' | 'refused') =>
+    sources.map((source) => ({ labels: { source: source.name }, value: source[what] }))
+  group('counter', 'source_accepted', 'Events accepted from a source.', bySource('accepted'))
+  group(
+    'counter',
+    'source_duplicates',
+    'Deliveries of a source whose event was there already.',
+    bySource('duplicates'),
+  )
+  group(
+    'counter',
+    'source_refused',
+    'Deliveries to a source that were not proven to be of it.',
+    bySource('refused'),
   )
   group('gauge', 'build_info', 'The version that runs, as a label.', [
     { labels: { version }, value: 1 },

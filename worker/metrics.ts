@@ -1,10 +1,12 @@
 import { version } from '../package.json'
-import { perMinute, type ShardMetrics, summarise } from '../shared/metrics'
+import { configurationOf } from '../shared/config'
+import { perMinute, type ShardMetrics, sourcesIn, summarise } from '../shared/metrics'
 import { shardName } from '../shared/owners'
 import { json, now } from './http/answers'
 import type { InboxRequest } from './http/middleware'
 import { readParameters } from './http/parameters'
 import { CONTENT_TYPES, metricsText, preferredFormat } from './metrics-text'
+import { untoldRefusals } from './refused-deliveries'
 import { askAllShards } from './shards'
 import { verifyCounts } from './verify'
 
@@ -22,9 +24,10 @@ export async function getMetrics(request: InboxRequest, env: Env): Promise<Respo
   const verification = verify === '1' ? await verifyCounts(env) : {}
   const shards = await allMetrics(env)
   const at = Date.now()
+  const sources = sourcesIn(shards, configurationOf(env).sources.named.keys(), untoldRefusals())
   if (format !== 'json') {
     const headers = { 'Content-Type': CONTENT_TYPES[format], Vary: 'Accept' }
-    return new Response(metricsText(format, shards, version, at), { headers })
+    return new Response(metricsText(format, shards, sources, version, at), { headers })
   }
   const byShard =
     detail === 'shards' &&
@@ -32,6 +35,7 @@ export async function getMetrics(request: InboxRequest, env: Env): Promise<Respo
   const data = {
     ...summarise(shards, at),
     per_minute: perMinute(shards, at),
+    sources,
     ...(byShard && { shards: byShard }),
     ...verification,
   }

@@ -9,11 +9,19 @@ import {
   observe,
   type ShardMetrics,
 } from '../../shared/metrics'
+import {
+  type CountsBySource,
+  decodeSources,
+  encodeSources,
+  sumOfSources,
+} from '../../shared/source-counts'
 import type { Sql } from './sql'
 
 /** Says how far counters move, and what happened, for the sums that only rise. */
 export interface CountChanges extends Partial<Record<EventStatus | 'queue_depth', number>> {
   happened?: Partial<Record<Happening, number>>
+  /** What came in by each source. */
+  sources?: CountsBySource
   /** For each event stored, the seconds from accepting to storing it. */
   storeSeconds?: number[]
   /** The moment of the last write to D1. */
@@ -35,6 +43,7 @@ export function sumOf(one: CountChanges, two: CountChanges): CountChanges {
   const add = (a = 0, b = 0) => a + b
   const [a, b] = [one.happened ?? {}, two.happened ?? {}]
   const processedAt = two.processedAt ?? one.processedAt
+  const sources = sumOfSources([one.sources ?? new Map(), two.sources ?? new Map()])
   const storeSeconds = [...(one.storeSeconds ?? []), ...(two.storeSeconds ?? [])]
   return {
     pending: add(one.pending, two.pending),
@@ -47,6 +56,7 @@ export function sumOf(one: CountChanges, two: CountChanges): CountChanges {
       delivered: add(a.delivered, b.delivered),
       failed: add(a.failed, b.failed),
     },
+    ...(sources.size > 0 && { sources }),
     ...(storeSeconds.length > 0 && { storeSeconds }),
     ...(processedAt !== undefined && { processedAt }),
   }
@@ -57,6 +67,10 @@ export function countersOn(sql: Sql) {
   const latency = (): Histogram => {
     const [row] = sql.rows<{ latency: string | null }>('SELECT latency FROM counters')
     return row?.latency ? JSON.parse(row.latency) : emptyHistogram()
+  }
+  const sources = (): CountsBySource => {
+    const [row] = sql.rows<{ sources: string | null }>('SELECT sources FROM counters')
+    return decodeSources(row?.sources ?? null)
   }
   /**
    * Begins a row for the present minute, if there is none yet.
@@ -85,12 +99,14 @@ export function countersOn(sql: Sql) {
     count(changes: CountChanges, clock: number): void {
       const { pending = 0, delivered = 0, failed = 0, queue_depth = 0, happened = {} } = changes
       const observed = changes.storeSeconds && observe(latency(), changes.storeSeconds)
+      const bySource = changes.sources && sumOfSources([sources(), changes.sources])
       beginMinute()
       sql.run(
         `UPDATE counters SET clock = ?, pending = pending + ?, delivered = delivered + ?, failed = failed + ?,
            queue_depth = queue_depth + ?, accepted_total = accepted_total + ?, stored_total = stored_total + ?,
            delivered_total = delivered_total + ?, failed_total = failed_total + ?,
-           last_processed_at = coalesce(?, last_processed_at), latency = coalesce(?, latency)`,
+           last_processed_at = coalesce(?, last_processed_at), latency = coalesce(?, latency),
+           sources = coalesce(?, sources)`,
         clock,
         pending,
         delivered,
@@ -102,6 +118,7 @@ export function countersOn(sql: Sql) {
         happened.failed ?? 0,
         changes.processedAt ?? null,
         observed ? JSON.stringify(observed) : null,
+        bySource ? encodeSources(bySource) : null,
       )
     },
     byStatus(): Record<EventStatus, number> {
@@ -112,7 +129,7 @@ export function countersOn(sql: Sql) {
       return counts
     },
     metrics(): ShardMetrics {
-      const [counters] = sql.rows<Omit<ShardMetrics, 'minutes' | 'latency'>>(
+      const [counters] = sql.rows<Omit<ShardMetrics, 'minutes' | 'latency' | 'sources'>>(
         `SELECT pending, delivered, failed, queue_depth, accepted_total, stored_total, delivered_total, failed_total,
            started_at, last_processed_at, (
            SELECT min(since) FROM (
@@ -131,7 +148,7 @@ export function countersOn(sql: Sql) {
          FROM minute_starts AS start, counters AS now WHERE minute > ? WINDOW later AS (ORDER BY minute)`,
         since,
       )
-      return { ...counters, minutes, latency: latency() }
+      return { ...counters, minutes, latency: latency(), sources: sources() }
     },
   }
 }

@@ -98,6 +98,8 @@ export const MIGRATIONS = [
   // Digests of the idempotency key and of the body of the last nack that had a key.
   `ALTER TABLE events ADD COLUMN nack_key TEXT;
    ALTER TABLE events ADD COLUMN nack_body TEXT`,
+  // What came in by each source: JSON, in the row that every commit writes anyway.
+  `ALTER TABLE counters ADD COLUMN sources TEXT`,
 ]
 
 /** Makes a shard's tables, or brings them up to date. */

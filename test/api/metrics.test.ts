@@ -10,6 +10,7 @@ import {
   MINUTE_MS,
   observe,
   perMinute,
+  sourcesIn,
   type ShardMetrics,
   summarise,
 } from '../../shared/metrics'
@@ -169,14 +170,19 @@ describe('the format', () => {
         shard({ accepted_total: 5, latency: observe(emptyHistogram(), [0.02, 7]) }),
         shard({ accepted_total: 2, latency: observe(emptyHistogram(), [0.02]) }),
       ]
-      const text = metricsText('prometheus', shards, '1.2.3', START)
+      const counts = { accepted: 3, duplicates: 2, refused: 1, last_event_id: 'a', last_at: START }
+      const counted = [shard({ sources: new Map([['shop', counts]]) }), shard({})]
+      const sources = sourcesIn(counted, ['shop', 'quiet'], new Map([['quiet', 4]]))
+      const text = metricsText('prometheus', shards, sources, '1.2.3', START)
       expect(text).toContain(
         '# TYPE event_inbox_events_accepted_total counter\nevent_inbox_events_accepted_total 7\n',
       )
       expect(text).toContain('event_inbox_store_duration_seconds_bucket{le="0.025"} 2\n')
       expect(text).toContain('event_inbox_store_duration_seconds_bucket{le="+Inf"} 3\n')
+      expect(text).toContain('event_inbox_source_accepted_total{source="shop"} 3\n')
+      expect(text).toContain('event_inbox_source_refused_total{source="quiet"} 4\n')
       expect(text).toContain('event_inbox_build_info{version="1.2.3"} 1\n')
-      const open = metricsText('openmetrics', shards, '1.2.3', START)
+      const open = metricsText('openmetrics', shards, sources, '1.2.3', START)
       expect(open).toContain(
         '# TYPE event_inbox_events_accepted counter\nevent_inbox_events_accepted_total 7\n',
       )

@@ -13,6 +13,8 @@ export type InboxRequest = IRequestStrict & {
   startedAt: number
   /** What the request's log line says of its events. */
   facts?: Record<string, unknown>
+  /** Whether the shard logs what became of it. */
+  isLogged?: boolean
   /** The code of the problem that answers the request. */
   code?: string
 }
@@ -46,8 +48,10 @@ export function limitSize({ url, headers }: InboxRequest): void {
 
 /** Logs what is wrong with the configuration, in one line, at the first request that an isolate gets. */
 export function reportMistakes(env: Env): void {
-  const { mistakes } = configurationOf(env)
+  const { mistakes, warnings } = configurationOf(env)
   if (mistakes.length > 0) logOnce('error', 'the configuration is not right', { mistakes })
+  if (warnings.length > 0)
+    logOnce('warn', 'the configuration may not be as it was meant', { warnings })
 }
 
 /** Lets only tokens with the scope through, each as often as RATE_LIMIT allows. */
@@ -55,7 +59,7 @@ export function allow(scope: Scope): Handler {
   return async (request, env) => {
     const caller = callerOf(request, env)
     request.caller = caller
-    if (env.RATE_LIMIT) await limitRate(env.RATE_LIMIT, caller)
+    await limitRate(env, caller.name)
     if (caller.scopes.includes(scope)) return
     const headers = { 'WWW-Authenticate': `Bearer error="insufficient_scope", scope="${scope}"` }
     throw new HttpError(
@@ -82,15 +86,12 @@ function callerOf(request: InboxRequest, env: Env): Token {
   throw new HttpError(401, 'UNAUTHORIZED', detail, { headers: { 'WWW-Authenticate': challenge } })
 }
 
-/** Counts the request towards its token, by the platform's rate limiting binding. @throws HttpError 429 */
-async function limitRate(limiter: RateLimit, caller: Token): Promise<void> {
-  if ((await limiter.limit({ key: caller.name })).success) return
-  throw new HttpError(
-    429,
-    'RATE_LIMITED',
-    'Too many requests with this token. Wait, then send fewer at a time.',
-    { headers: { 'Retry-After': '10' } },
-  )
+/** Limits requests by the platform's rate limiting binding, where there is one. @throws HttpError 429 */
+export async function limitRate(env: Env, key: string): Promise<void> {
+  if (!env.RATE_LIMIT || (await env.RATE_LIMIT.limit({ key })).success) return
+  throw new HttpError(429, 'RATE_LIMITED', 'Too many requests. Wait, then send fewer at a time.', {
+    headers: { 'Retry-After': '10' },
+  })
 }
 
 const CORS_HEADERS = {
@@ -100,7 +101,7 @@ const CORS_HEADERS = {
 const ALLOWED_HEADERS =
   'Authorization, Content-Encoding, Content-Type, Idempotency-Key, X-Correlation-ID'
 // `*` would not cover Authorization, and CloudEvents may have any attribute: so the headers asked for are named back.
-const ALLOWED_IF_ASKED = /^(ce-[a-z0-9]{1,64}|webhook-(id|timestamp|signature))$/
+const ALLOWED_IF_ASKED = /^(ce-[a-z0-9]{1,64}|(webhook|svix)-(id|timestamp|signature))$/
 
 /** Answers a browser's CORS preflight, which needs no token. */
 export function preflight(request: InboxRequest): Response | undefined {
@@ -141,8 +142,9 @@ export function finish(response: Response, request: InboxRequest): Response {
   response.headers.set('Cache-Control', 'no-store')
   response.headers.set('X-Content-Type-Options', 'nosniff')
   const { status } = response
-  const accepted = status === 202 && !response.headers.has('Idempotency-Replayed')
-  if ((!QUIET_METHODS.includes(request.method) && !accepted) || status >= 400) {
+  const isNew = status === 202 && !response.headers.has('Idempotency-Replayed')
+  const isLogged = request.isLogged || isNew || QUIET_METHODS.includes(request.method)
+  if (!isLogged || status >= 400) {
     log(status >= 500 ? 'error' : status >= 400 ? 'warn' : 'info', 'request', {
       correlation_id: request.correlationId,
       caller: request.caller?.name,
@@ -161,5 +163,6 @@ export function finish(response: Response, request: InboxRequest): Response {
 function pathOf(url: string): string {
   const from = url.indexOf('/', url.indexOf('//') + 2)
   const to = url.indexOf('?', from)
-  return url.slice(from, to === -1 ? undefined : to)
+  // What follows the name of a source may be its secret.
+  return url.slice(from, to === -1 ? undefined : to).replace(/^(\/in\/[^/]*)\/.+$/, '$1/…')
 }

@@ -70,8 +70,6 @@ export function parseBinaryCloudEvent(headers: Headers, body: Uint8Array): Draft
         pointer: '#/datacontenttype',
         detail: 'is the Content-Type header in this mode',
       })
-    else if (decoded === null)
-      complaints.push({ pointer: `#/${name}`, detail: 'is not percent-encoded UTF-8' })
     else attributes[name] = decoded
   }
   const contentType = headers.get('Content-Type')
@@ -170,15 +168,17 @@ function isSimple(value: unknown): boolean {
   return typeof value === 'string' || typeof value === 'boolean'
 }
 
-/** Takes quotes and percent-encoding off a header (HTTP binding §3.1.3.2). @returns null when it is not UTF-8 */
-function decodeHeader(value: string): string | null {
-  // The runtime puts this character for bytes that are not UTF-8: the sender did not encode them.
-  if (value.includes('\ufffd')) return null
+/**
+ * Decodes a header as the HTTP binding says (§3.1.3.2): quotes are taken off, percent-encoding is undone.
+ * What is no valid encoding is taken as it is, as senders do not always encode. Bytes that were no UTF-8 have become
+ * U+FFFD in the runtime already.
+ */
+function decodeHeader(value: string): string {
   const bare = /^".*"$/.test(value) ? value.slice(1, -1).replaceAll(/\\(.)/g, '$1') : value
   try {
     return decodeURIComponent(bare.replaceAll(/%(?![0-9A-Fa-f]{2})/g, '%25'))
   } catch {
-    return null
+    return bare
   }
 }
 

@@ -1,7 +1,7 @@
-import type { Webhook } from 'standardwebhooks'
 import { needed } from '../../shared/config'
 import { LIMITS } from '../../shared/limits'
 import { HttpError } from '../../shared/problem'
+import type { Secret } from '../../shared/source-secrets'
 import { type Body, readBytes, readText, tooLarge } from '../http/body'
 import { isObject, parseJson } from '../http/json'
 import { isJson, mediaTypeOf } from '../http/media-type'
@@ -9,7 +9,7 @@ import { arrayEntries, type Entry, exceeds, type Ingest, isArray, lineEntries } 
 import { isBinaryCloudEvent, parseBinaryCloudEvent, parseCloudEvent } from './cloud-event'
 import { type Draft, parseEvent } from './event'
 import { idempotencyKey } from './identity'
-import { readWebhook } from './webhook'
+import { isWebhook, readWebhook } from './webhook'
 
 /** This module reads every way an event may come in into drafts. */
 
@@ -29,11 +29,11 @@ const NDJSON_TYPES = ['application/x-ndjson', 'application/ndjson', 'application
  */
 export async function readEvents(
   request: Body,
-  webhooks: readonly Webhook[] | null,
+  webhooks: readonly Secret[] | null,
 ): Promise<Ingest> {
   const { headers } = request
   const key = idempotencyKey(headers)
-  if (headers.has('webhook-id')) return readWebhook(request, needed(webhooks))
+  if (isWebhook(headers)) return readWebhook(request, needed(webhooks))
   const mediaType = mediaTypeOf(request)
   switch (mediaType) {
     case 'application/cloudevents-batch+json': {

@@ -1,50 +1,61 @@
-import type { Webhook } from 'standardwebhooks'
 import { LIMITS } from '../../shared/limits'
 import { HttpError } from '../../shared/problem'
-import { type Body, readSignedText, withoutMark } from '../http/body'
-import { parseJson } from '../http/json'
+import { STANDARD_WEBHOOKS } from '../../shared/senders/generic'
+import type { Secret } from '../../shared/source-secrets'
+import type { Source } from '../../shared/sources'
+import { type Body, readBytes } from '../http/body'
 import type { Ingest } from './batch'
-import { payloadOf } from './event'
+import { readContent } from './sources/content'
+import { firstHeader } from './sources/delivery'
+import { verify } from './sources/verify'
 
-/**
- * Reads a request of Standard Webhooks: the body is the payload, `webhook-id` the idempotency key.
- * @param webhooks verify the signature; when there are none it is not checked
- * @throws HttpError 400 without a usable id, 401 when the signature does not match
- */
-export async function readWebhook(request: Body, webhooks: readonly Webhook[]): Promise<Ingest> {
-  const { headers } = request
-  const id = headers.get('webhook-id') ?? ''
-  if (id === '' || id.length > LIMITS.IDEMPOTENCY_KEY_LENGTH) {
-    throw new HttpError(
-      400,
-      'INVALID_WEBHOOK',
-      `webhook-id must have 1 to ${LIMITS.IDEMPOTENCY_KEY_LENGTH} characters.`,
-    )
-  }
-  const signed = await readSignedText(request, LIMITS.EVENT_BYTES)
-  if (webhooks.length > 0) verifySignature(webhooks, signed, headers)
-  const text = withoutMark(signed)
-  const payload = payloadOf(parseJson(text), text.trim())
-  const metadata = JSON.stringify({
-    webhook_id: id,
-    webhook_timestamp: headers.get('webhook-timestamp'),
-  })
-  const draft = { event_id: null, identity: null, payload, metadata }
-  return { batch: false, entries: [{ draft }], key: ['webhook', id], text }
+/** This module reads Standard Webhooks that come with a token, to POST /events. */
+
+const IDS = ['webhook-id', 'svix-id']
+const TIMESTAMPS = ['webhook-timestamp', 'svix-timestamp']
+
+/** Says whether a request is one of Standard Webhooks, by either family of its headers. */
+export function isWebhook(headers: Headers): boolean {
+  return IDS.some((name) => headers.has(name))
 }
 
-function verifySignature(webhooks: readonly Webhook[], text: string, headers: Headers): void {
-  const signed = { 'webhook-id': '', 'webhook-timestamp': '', 'webhook-signature': '' }
-  for (const name of Object.keys(signed) as (keyof typeof signed)[])
-    signed[name] = headers.get(name) ?? ''
-  for (const webhook of webhooks) {
-    try {
-      webhook.verify(text, signed, { jsonParse: false })
-      return
-    } catch {
-      // The next secret may match.
-    }
+/**
+ * Reads a request of Standard Webhooks: the body is the payload, its id says which event it is.
+ * A repeat is one whatever its body: to its sender a conflict would be a failure, to be tried for days.
+ * @param secrets to verify the signature with; when there are none it is not looked at
+ * @throws HttpError 400 without a usable id, 401 when the signature does not match
+ */
+export async function readWebhook(request: Body, secrets: readonly Secret[]): Promise<Ingest> {
+  const { headers } = request
+  const id = firstHeader(headers, IDS) ?? ''
+  if (id === '' || id.length > LIMITS.IDEMPOTENCY_KEY_LENGTH) {
+    const detail = `webhook-id must have 1 to ${LIMITS.IDEMPOTENCY_KEY_LENGTH} characters.`
+    throw new HttpError(400, 'INVALID_WEBHOOK', detail)
   }
+  const body = await readBytes(request, LIMITS.EVENT_BYTES)
+  if (secrets.length > 0) await checkSignature(secrets, headers, body)
+  const { payload } = readContent(body, headers)
+  const webhook_timestamp = firstHeader(headers, TIMESTAMPS)
+  const metadata = JSON.stringify({ webhook_id: id, webhook_timestamp })
+  const draft = { event_id: null, identity: null, payload, metadata }
+  return { batch: false, entries: [{ draft }], key: ['webhook', id], text: id }
+}
+
+async function checkSignature(
+  secrets: readonly Secret[],
+  headers: Headers,
+  body: Uint8Array,
+): Promise<void> {
+  const source: Source = {
+    name: 'webhook',
+    type: 'standard-webhooks',
+    row: STANDARD_WEBHOOKS,
+    secrets,
+    verifyToken: null,
+    url: null,
+  }
+  const delivery = { method: 'POST', url: '', headers, body }
+  if ((await verify(source, delivery, Date.now())).accepted) return
   throw new HttpError(
     401,
     'INVALID_SIGNATURE',

@@ -147,6 +147,12 @@ export function sourceOf(
   return source
 }
 
+/** What SOURCE_SECRETS has for a case. */
+export function configuredSecrets({ type, secrets }: Case) {
+  const given = { secrets: [configuredAs(secrets[0])] }
+  return type === 'meta' ? { ...given, verify_token: 'verify me' } : given
+}
+
 /** A delivery of a case, signed at a time with one of its secrets. */
 export function deliveryOf(
   given: Case,
