@@ -214,5 +214,12 @@ describe('the rate limit', () => {
     // Who is nobody uses up nobody's share, and needs none for /health.
     expect(await ask('/metrics', 'unknown')).toEqual([401, null])
     expect(await ask('/health', 'dev-token')).toEqual([200, null])
+    // Deliveries are counted by their source, proven or not.
+    const deliver = async (source: string) =>
+      (await fetch(new URL(`/in/${source}`, url), { method: 'POST', body: '{}' })).status
+    const deliveries = []
+    for (let n = 0; n < 6; n++) deliveries.push(await deliver('github'))
+    expect(deliveries).toEqual([401, 401, 401, 401, 401, 429])
+    expect(await deliver('stripe')).toBe(401)
   })
 })

@@ -246,8 +246,20 @@ describe('a Standard Webhook', () => {
       'true',
       first.body.data,
     ])
+    // To its sender a conflict would be a failure, to be tried again for days.
     const other = '{"type":"user.deleted"}'
-    expect((await inbox.post(other, signed('msg_1', other))).status).toBe(422)
+    const replayed = await inbox.post(other, signed('msg_1', other))
+    expect([replayed.status, replayed.body.data]).toEqual([202, first.body.data])
+    expect((await inbox.get(`/inbox/${first.body.data.event_id}`)).text).toContain(body)
+  })
+
+  test('may have the header names of Svix', async ({ inbox }) => {
+    const body = '{"type":"user.created"}'
+    const names = Object.entries(signed('msg_svix', body))
+    const svix = names.map(([name, value]) => [name.replace('webhook', 'svix'), value])
+    const answer = await inbox.post(body, Object.fromEntries(svix))
+    expect(answer.status).toBe(202)
+    expect((await inbox.post(body, signed('msg_svix', body))).body.data).toEqual(answer.body.data)
   })
 
   test('with a wrong, old or missing signature is refused', async ({ inbox }) => {

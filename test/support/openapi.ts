@@ -168,7 +168,7 @@ function isDescribedInWords(name: string, where: string): boolean {
 
 /** Whether the body is a binary CloudEvent's or a webhook's: of any shape. */
 function isForeign(headers: Headers): boolean {
-  return ['ce-specversion', 'ce-id', 'webhook-id'].some((name) => headers.has(name))
+  return ['ce-specversion', 'ce-id', 'webhook-id', 'svix-id'].some((name) => headers.has(name))
 }
 
 function check(ajv: Ajv2020, schema: object, value: unknown, what: string): void {

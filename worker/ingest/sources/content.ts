@@ -84,7 +84,14 @@ function isText(mediaType: string): boolean {
 /** The body as text, in the charset that is named or else in UTF-8; null when it is in neither. */
 function decode(body: Uint8Array, headers: Headers): string | null {
   const charset = parseMediaType(headers.get('Content-Type')).parameters.get('charset')
-  return (charset ? decodeAs(charset, body) : null) ?? decodeAs('utf-8', body)
+  // JSON is UTF-8, whatever is said of it (RFC 8259 §8.1).
+  const isUtf8 = charset === undefined || isJson(mediaTypeOf({ headers }))
+  const charsets = isUtf8 ? ['utf-8', charset] : [charset, 'utf-8']
+  for (const each of charsets) {
+    const text = each === undefined ? null : decodeAs(each, body)
+    if (text !== null) return text
+  }
+  return null
 }
 
 function decodeAs(charset: string, body: Uint8Array): string | null {
