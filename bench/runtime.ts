@@ -1,5 +1,6 @@
 /** This module runs workers in workerd with their storage on disk, and load from a process of its own. */
 import { spawn, spawnSync } from 'node:child_process'
+import { createHmac } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -14,6 +15,9 @@ const INBOX = unstable_getMiniflareWorkerOptions('wrangler.jsonc').workerOptions
 export const { modulesRules: _, ...INBOX_OPTIONS } = INBOX as V4WorkerOptions & {
   modulesRules?: unknown
 }
+
+/** Of /proc, on Linux. */
+const TICKS_A_SECOND = 100
 
 const folders = new Set<string>()
 process.once('exit', () => {
@@ -72,6 +76,12 @@ export async function start(
     /** Returns the memory of workerd, in MB. */
     residentSize: () =>
       Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024,
+    /** CPU time that workerd has taken so far, in microseconds. */
+    cpu: () => {
+      const [, fields = ''] = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')
+      const [user = 0, system = 0] = fields.split(' ').slice(11, 13).map(Number)
+      return ((user + system) / TICKS_A_SECOND) * 1_000_000
+    },
     database: async () => {
       const database = await miniflare.getD1Database('DB', name)
       return database as unknown as D1Database
@@ -137,14 +147,31 @@ export function loadReads(
   return askFor(seconds, new URL(path, url), connections, [])
 }
 
+/** Posts a delivery of GitHub, each with an id of its own, to the development source. */
+export function loadDeliveries(url: URL, body: string, seconds: number): Promise<Load> {
+  const signature = createHmac('sha256', 'development-secret').update(body).digest('hex')
+  return askFor(
+    seconds,
+    new URL('/in/github', url),
+    64,
+    ['--method', 'POST', '--body', body, '--idReplacement'],
+    [
+      'X-GitHub-Event=push',
+      'X-GitHub-Delivery=[<id>]',
+      `X-Hub-Signature-256=sha256=${signature}`,
+      'Content-Type=application/json',
+    ],
+  )
+}
+
 async function askFor(
   seconds: number,
   url: URL,
   connections: number,
   request: string[],
+  headers = ['Authorization=Bearer dev-token', 'Content-Type=application/json'],
 ): Promise<Load> {
   const extent = ['--connections', String(connections), '--duration', String(seconds)]
-  const headers = ['Authorization=Bearer dev-token', 'Content-Type=application/json']
   const child = spawn(
     'autocannon',
     [

@@ -5,6 +5,7 @@ import {
   INBOX_OPTIONS,
   type Load,
   load,
+  loadDeliveries,
   type Running,
   start,
   until,
@@ -19,6 +20,7 @@ const NAMES = {
   durable: 'the smallest durable worker (`durable.ts`)',
   group: 'the smallest with group commit (`group-commit.ts`)',
   inbox: '**inbox**',
+  github: '**inbox**, deliveries of GitHub',
   batches: '**inbox**, batches of 100',
   workflow: 'a queue, a workflow, D1 and KV (`peer.ts`)',
   jobs: 'Fastify, pg-boss, PostgreSQL (`job-queue.ts`)',
@@ -33,6 +35,8 @@ interface Measured extends Load {
   /** Events that reached D1 a second, until all were there. */
   stored?: number
   drainMs?: number
+  /** Microseconds of CPU an answer, until everything is in D1. */
+  cpu?: number
 }
 
 /** Measures all contenders. @param progress is told of each round */
@@ -50,6 +54,7 @@ export async function throughput(
   const durable = await start('durable', 'bench/durable.ts', object('Durable'))
   const group = await start('group', 'bench/group-commit.ts', object('GroupCommit'))
   const inbox = await withSchema(await start('inbox', 'worker.ts', bare))
+  const github = await withSchema(await start('github', 'worker.ts', bare))
   const batches = await withSchema(await start('batches', 'worker.ts', bare))
   const workflow = await withSchema(
     await start('workflow', 'bench/peer.ts', {
@@ -79,20 +84,24 @@ export async function throughput(
     body: string,
     events: number,
     settled: (rows: number) => Promise<unknown>,
+    send = load,
   ): Promise<Measured> => {
+    const cpu = worker.cpu()
     const before = await rowsOf(worker)
     const startedAt = performance.now()
-    const answers = await load(worker.url, body, seconds)
+    const answers = await send(worker.url, body, seconds)
     const drainMs = await timed(() => settled(before + answers.answered * events))
     const rows = (await rowsOf(worker)) - before
     const rate = (rows / (performance.now() - startedAt)) * 1_000
-    return { ...answers, accepted: answers.rate * events, stored: rate, drainMs }
+    const each = (worker.cpu() - cpu) / answers.answered
+    return { ...answers, accepted: answers.rate * events, stored: rate, drainMs, cpu: each }
   }
   const contenders: Partial<Record<Name, () => Promise<Measured>>> = {
     empty: () => answered(empty),
     durable: () => answered(durable),
     group: () => answered(group),
     inbox: () => stored(inbox, EVENT, 1, () => drained(inbox)),
+    github: () => stored(github, EVENT, 1, () => drained(github), loadDeliveries),
     batches: () => stored(batches, BATCH, 100, () => drained(batches)),
     // It goes on storing for long after. Waiting as long again as the load lasted is enough to see how fast.
     workflow: () =>
@@ -116,7 +125,8 @@ export async function throughput(
     }
     if (round > 0) measured.push(result)
   }
-  for (const each of [empty, durable, group, inbox, batches, workflow, jobs]) await each?.stop()
+  for (const each of [empty, durable, group, inbox, github, batches, workflow, jobs])
+    await each?.stop()
   return { text: figures(measured), results: ratios(measured) }
 }
 
@@ -162,6 +172,11 @@ function ratios(rounds: Partial<Record<Name, Measured>>[]): Result[] {
       atLeast: 0.9,
     },
     { name: 'answers: inbox to an empty call', values: ratio('inbox', 'empty', rate) },
+    {
+      name: 'CPU of an answer: a delivery of GitHub to a plain post',
+      values: ratio('github', 'inbox', ({ cpu }) => cpu),
+      atMost: 1.3,
+    },
     {
       name: 'p99: inbox to an empty call',
       values: ratio('inbox', 'empty', ({ p99 }) => p99),

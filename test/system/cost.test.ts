@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto'
 import { setTimeout } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
 import { INBOX_OPTIONS, load, start, withSchema } from '../../bench/runtime'
@@ -106,6 +107,25 @@ test('a million events cost at most 6 dollars as single posts under load, 5 as b
   // Many posts share a commit: three rows each.
   expect(single.shardRows).toBeLessThan(1.5)
   expect(single.dollars).toBeLessThanOrEqual(6)
+
+  const delivered = await inbox.cost('deliveries of a source, 64 at a time', () =>
+    inParallel(1_000, 64, async (n) => {
+      const signature = `sha256=${createHmac('sha256', 'development-secret').update(event).digest('hex')}`
+      const answer = await fetch(new URL('/in/github', inbox.url), {
+        method: 'POST',
+        headers: { 'X-GitHub-Delivery': `d-${n}`, 'X-Hub-Signature-256': signature },
+        body: event,
+      })
+      expect([
+        answer.status,
+        ((await answer.json()) as { data: { status: string } }).data.status,
+      ]).toEqual([200, 'accepted'])
+    }),
+  )
+  // What each source was sent is counted in a row that is written anyway.
+  expect(delivered.calls).toBeLessThan(1.1)
+  expect(delivered.d1Rows).toBeLessThan(3.05 + delivered.d1Writes)
+  expect(delivered.shardRows).toBeLessThan(2.2)
 
   const steady = await inbox.cost('single posts, 600 a second', async () => {
     await atRandom(600, 1_200, () => inbox.post(event))
