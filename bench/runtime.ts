@@ -157,7 +157,8 @@ export function loadDeliveries(url: URL, body: string, seconds: number): Promise
     ['--method', 'POST', '--body', body, '--idReplacement'],
     [
       'X-GitHub-Event=push',
-      'X-GitHub-Delivery=[<id>]',
+      // An argument that ended with a bracket would be taken for a list.
+      'X-GitHub-Delivery=[<id>].',
       `X-Hub-Signature-256=sha256=${signature}`,
       'Content-Type=application/json',
     ],
