@@ -3,6 +3,8 @@ import { HttpError } from '../../shared/problem'
 
 /** This module recognises a request that is sent again. */
 
+const encoder = new TextEncoder()
+
 /** Reads the Idempotency-Key, bare or as a quoted string (RFC 8941 §3.3.3). @throws HttpError 400 */
 export function idempotencyKey(headers: Headers): string | null {
   const given = headers.get('Idempotency-Key')?.trim()
@@ -20,10 +22,7 @@ export function idempotencyKey(headers: Headers): string | null {
 
 /** Makes the SHA-256 of the parts, as base64url. Other parts have another digest, however they are cut. */
 export async function digestOf(...parts: string[]): Promise<string> {
-  const digest = await crypto.subtle.digest(
-    'SHA-256',
-    new TextEncoder().encode(JSON.stringify(parts)),
-  )
+  const digest = await crypto.subtle.digest('SHA-256', encoder.encode(JSON.stringify(parts)))
   return btoa(String.fromCharCode(...new Uint8Array(digest)))
     .replaceAll('+', '-')
     .replaceAll('/', '_')

@@ -94,9 +94,13 @@ function decode(body: Uint8Array, headers: Headers): string | null {
   return null
 }
 
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
 function decodeAs(charset: string, body: Uint8Array): string | null {
   try {
-    return new TextDecoder(charset, { fatal: true, ignoreBOM: true }).decode(body)
+    const decoder =
+      charset === 'utf-8' ? utf8 : new TextDecoder(charset, { fatal: true, ignoreBOM: true })
+    return decoder.decode(body)
   } catch {
     // An unknown charset, or bytes that are not in it.
     return null

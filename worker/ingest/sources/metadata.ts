@@ -46,7 +46,8 @@ function headersJson(headers: Headers, credentials: readonly string[]): string {
   for (const [name, value] of headers) {
     if (CREDENTIALS.test(name) || credentials.includes(name)) continue
     const member = `${JSON.stringify(name)}:${JSON.stringify(value)}`
-    const bytes = encoder.encode(member).byteLength + ','.length
+    const isAscii = /^[\x20-\x7e]*$/.test(value)
+    const bytes = ','.length + (isAscii ? member.length : encoder.encode(member).byteLength)
     if (size + bytes > MAX_HEADER_BYTES) continue
     size += bytes
     members.push(member)
