@@ -2,7 +2,7 @@ import { DurableObject } from 'cloudflare:workers'
 import type { RecordedLetter } from '../shared/dead-letter'
 import type { NewEvent } from '../shared/event'
 import { maxRetries } from '../shared/lifecycle'
-import { log, LOGGED_IDS } from '../shared/log'
+import { LOGGED_IDS } from '../shared/log'
 import type { ShardMetrics } from '../shared/metrics'
 import type {
   AcceptOutcome,
@@ -19,11 +19,11 @@ import type {
   WithShardCounts,
 } from '../shared/outcomes'
 import type { ShardCounts } from '../shared/owners'
-import { backoffMs, MAX_DELAY_MS } from '../shared/retry'
+import { refusedBySource } from '../shared/source-counts'
 import type { Instant } from '../shared/verification'
 import { repeatOf } from './accept-events'
 import { Acceptor } from './acceptor'
-import { refusedBySource } from '../shared/source-counts'
+import { Arming } from './alarm/arming'
 import { AlarmLoop } from './alarm/loop'
 import { KnownCounts } from './former-owners'
 import { GroupCommit } from './group-commit'
@@ -41,30 +41,17 @@ import { ShardStore } from './store/shard-store'
 const FLUSH_TIMEOUT_MS = 2_000
 const RESEND_AFTER_MS = 24 * 60 * 60 * 1_000
 const REDRIVE_A_STEP = 1_000
-/** An alarm that is this late is taken to be lost. */
-const OVERDUE_MS = 60_000
 
 /** Holds one shard's events: accepts each once, counts them exactly, and tells D1 about every change. */
 export class EventShard extends DurableObject<Env> {
   #store = new ShardStore(this.ctx.storage)
   #pace = new Pace()
-  #loop = new AlarmLoop(
-    { env: this.env, name: this.ctx.id.name, store: this.#store },
-    this.ctx.id,
-    this.#pace,
-  )
+  #context = { env: this.env, name: this.ctx.id.name, store: this.#store }
+  #loop = new AlarmLoop(this.#context, this.ctx.id, this.#pace)
+  #arming = new Arming(this.ctx.storage, this.#store, this.#loop, this.ctx.id.name)
   #commits = new GroupCommit((change, calls) => this.#commit(change, calls), this.#pace)
-  /**
-   * When the alarm for the journal is due, 0 while it runs, and null when there is none.
-   * An object that has just started does not know of an alarm set before: then it is null too.
-   */
-  #armedFor: number | null = null
   #counts = new KnownCounts(this.env, this.#store.shardCounts)
-  #acceptor = new Acceptor(
-    { env: this.env, name: this.ctx.id.name, store: this.#store },
-    this.#commits,
-    this.#counts,
-  )
+  #acceptor = new Acceptor(this.#context, this.#commits, this.#counts)
 
   /**
    * Accepts events, each once.
@@ -209,7 +196,7 @@ export class EventShard extends DurableObject<Env> {
   /** Sends dead letters again that D1 has lost. @returns how many of them still stand */
   async resend(letters: RecordedLetter[]): Promise<number> {
     const resent = this.#store.letters.resend(letters)
-    if (resent > 0) await this.#ensureAlarm()
+    if (resent > 0) await this.#arming.ensure()
     return resent
   }
 
@@ -230,7 +217,7 @@ export class EventShard extends DurableObject<Env> {
    */
   async ensureAlarm(): Promise<void> {
     this.#store.letters.resendUnrecorded(Date.now() - RESEND_AFTER_MS)
-    await this.#ensureAlarm()
+    await this.#arming.ensure()
   }
 
   /**
@@ -238,31 +225,7 @@ export class EventShard extends DurableObject<Env> {
    * It records every failure and never throws: the runtime gives up on a handler that threw six times.
    */
   override async alarm(): Promise<void> {
-    this.#armedFor = 0
-    let wait: number | null
-    try {
-      await this.#loop.work()
-      wait = this.#loop.untilNextWork()
-    } catch (error) {
-      const about = { shard: this.ctx.id.name, error: String(error) }
-      log('error', 'the alarm loop failed unexpectedly', about)
-      wait = backoffMs(1)
-    }
-    // Never for this very moment: such an alarm may not come, and no other would follow it.
-    const next = wait === null ? null : Date.now() + Math.max(1, wait)
-    // An alarm for other work may be far ahead; it must not count as one for the journal.
-    this.#armedFor = this.#store.journal.isEmpty() ? null : next
-    // This comes last, so that an alarm is set whatever failed before.
-    if (next !== null) await this.ctx.storage.setAlarm(next)
-  }
-
-  async #ensureAlarm(): Promise<void> {
-    const wait = this.#loop.untilNextWork()
-    if (wait === null) return
-    const due = Date.now() + Math.max(1, wait)
-    const alarm = await this.ctx.storage.getAlarm()
-    const isOverdue = alarm !== null && alarm < Date.now() - OVERDUE_MS
-    if (alarm === null || alarm > due || isOverdue) await this.ctx.storage.setAlarm(due)
+    await this.#arming.run()
   }
 
   #move(move: Move): Promise<MoveOutcome[]> {
@@ -273,24 +236,11 @@ export class EventShard extends DurableObject<Env> {
     return count === undefined ? {} : { shard_counts: await this.#counts.raiseTo(count) }
   }
 
-  /**
-   * Makes a change in one transaction, for so many calls.
-   * It arms the alarm together with the first row of the journal: while there are rows, an alarm is due or running.
-   */
+  /** Makes a change in one transaction, for so many calls. */
   #commit<T>(change: () => T, calls: number): T {
     const result = this.#store.transaction(change)
     this.#pace.committed(calls)
-    const isArmed = this.#armedFor !== null && !isTooFarAhead(this.#armedFor)
-    if (!isArmed && !this.#store.journal.isEmpty()) {
-      // Not for this very moment: an alarm that was due just now may still be running.
-      this.#armedFor = Date.now() + 1
-      void this.ctx.storage.setAlarm(this.#armedFor)
-    }
+    this.#arming.committed()
     return result
   }
-}
-
-/** Says whether an alarm was set before the clock jumped back. No alarm is set so far ahead otherwise. */
-function isTooFarAhead(alarm: number): boolean {
-  return alarm > Date.now() + MAX_DELAY_MS
 }
