@@ -10,6 +10,27 @@ export interface Minute {
   failed: number
 }
 
+/** What came in by one source. */
+export interface SourceCounts {
+  name: string
+  accepted: number
+  duplicates: number
+  refused: number
+  last_event_id: string | null
+  last_at: string | null
+}
+
+/** A URL for one sender. */
+export interface Source {
+  name: string
+  /** Null where the configuration is wrong. */
+  type: string | null
+  url: string
+  ready: boolean
+  /** Where its secret is to be copied or entered. */
+  setup: string | null
+}
+
 export interface Metrics {
   total: number
   pending: number
@@ -21,6 +42,7 @@ export interface Metrics {
   processing_rate: number
   oldest_unstored_seconds: number
   per_minute: Minute[]
+  sources: SourceCounts[]
 }
 
 export interface InboxEvent {
@@ -87,6 +109,10 @@ export function listDeadLetters(
   signal?: AbortSignal,
 ): Promise<Page<DeadLetter>> {
   return ask(connection, 'GET', `/dlq?limit=50&offset=${offset}`, undefined, signal)
+}
+
+export async function listSources(connection: Connection, signal?: AbortSignal): Promise<Source[]> {
+  return (await ask<{ data: Source[] }>(connection, 'GET', '/sources', undefined, signal)).data
 }
 
 /** Changes one event. @returns its status afterwards, or `deleted` */

@@ -6,6 +6,7 @@ import './inbox-dead-letters'
 import './inbox-events'
 import './inbox-overview'
 import './inbox-send'
+import './inbox-sources'
 import { Poll } from './poll'
 import { styles } from './styles'
 
@@ -14,12 +15,13 @@ const VIEWS = [
   ['overview', 'Overview'],
   ['inbox', 'Inbox'],
   ['dead-letters', 'Dead letters'],
+  ['sources', 'Sources'],
   ['send', 'Send'],
 ] as const
 
 /**
  * Shows the whole dashboard of an event inbox, on any page.
- * It has the counts, the inbox, the dead letters, and a form for test events.
+ * It has the counts, the inbox, the dead letters, the sources, and a form for test events.
  *
  * @fires inbox-change - after something was changed through it; `detail` is `{ action, ids }`
  * @fires inbox-metrics - after new counts came in; `detail` is what `GET /metrics` answered
@@ -75,7 +77,7 @@ export class EventInbox extends LitElement {
       }
       @container (width < 26rem) {
         nav a {
-          padding-inline: 0.45rem;
+          padding-inline: 0.25rem;
           font-size: 0.875rem;
         }
       }
@@ -198,6 +200,11 @@ export class EventInbox extends LitElement {
           .connection=${this.#connection}
           .tick=${this.tick}
         ></inbox-dead-letters>`
+      case 'sources':
+        return html`<inbox-sources
+          .connection=${this.#connection}
+          .metrics=${this.metrics}
+        ></inbox-sources>`
       case 'send':
         return html`<inbox-send .connection=${this.#connection}></inbox-send>`
     }

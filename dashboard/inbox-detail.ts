@@ -1,6 +1,7 @@
 import { Task } from '@lit/task'
 import { css, html, LitElement, nothing, type PropertyValues } from 'lit'
 import { type Action, type Connection, fetchEvent } from './api'
+import { COPY_REFUSED, copyText } from './clipboard'
 import { alert, badge, count, explain, time } from './format'
 import { styles } from './styles'
 
@@ -137,8 +138,7 @@ export class InboxDetail extends LitElement {
 
   #renderJson(label: string, text: string) {
     const copy = async () => {
-      await navigator.clipboard.writeText(text)
-      this.copied = `${label} copied.`
+      this.copied = (await copyText(text)) ? `${label} copied.` : COPY_REFUSED
     }
     return html`
       <div class="row">

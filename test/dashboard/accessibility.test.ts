@@ -26,6 +26,7 @@ describe('everybody', () => {
     '#/inbox?event=seen-1',
     '#/inbox?status=failed',
     '#/dead-letters',
+    '#/sources',
     '#/send',
   ]
   for (const [name, width] of [

@@ -1,0 +1,212 @@
+import { Task } from '@lit/task'
+import { css, html, LitElement } from 'lit'
+import { type Connection, listSources, type Metrics, type Source, type SourceCounts } from './api'
+import { COPY_REFUSED, copyText } from './clipboard'
+import { alert, count, explain, time } from './format'
+import { styles } from './styles'
+
+/** Stands in a source's URL for the secret, which the service does not tell. */
+const SECRET_PLACE = '{token}'
+
+/** A source of the configuration, or one that has counts but is no longer configured. */
+interface Row {
+  name: string
+  source: Source | undefined
+  counts: SourceCounts | undefined
+}
+
+/** Lists the sources: the URL to give to each sender, how to set it up, and what came from it. */
+export class InboxSources extends LitElement {
+  static override properties = {
+    connection: { attribute: false },
+    metrics: { attribute: false },
+    news: { state: true },
+    trouble: { state: true },
+  }
+
+  static override styles = [
+    styles,
+    css`
+      a {
+        color: var(--accent);
+      }
+      .name,
+      .url {
+        overflow-wrap: anywhere;
+      }
+      .name {
+        font-weight: 600;
+      }
+      .url {
+        flex: 0 1 auto;
+        min-width: 0;
+        user-select: all;
+      }
+      .address {
+        flex-wrap: nowrap;
+        align-items: baseline;
+      }
+      .setup {
+        margin: 0.25rem 0 0;
+        font-size: 0.85rem;
+      }
+      .setup .badge {
+        align-items: baseline;
+        white-space: normal;
+      }
+      .setup .badge::before {
+        flex: none;
+      }
+      @container (width < 44rem) {
+        .address {
+          flex-wrap: wrap;
+        }
+      }
+    `,
+  ]
+
+  declare connection: Connection
+  /** What `GET /metrics` answered last; undefined until then. It has the counts. */
+  declare metrics: Metrics | undefined
+  declare news: string
+  declare trouble: string
+
+  #sources = new Task(this, {
+    args: () => [this.connection] as const,
+    task: ([connection], { signal }) => listSources(connection, signal),
+  })
+
+  constructor() {
+    super()
+    this.news = ''
+    this.trouble = ''
+  }
+
+  override render() {
+    return html`
+      <section class="panel" aria-labelledby="title">
+        <h2 id="title">Sources</h2>
+        ${alert(this.trouble)}
+        ${this.#sources.render({
+          pending: () => html`<p class="empty" role="status">Loading …</p>`,
+          error: (error) => alert(explain(error), () => void this.#sources.run()),
+          complete: (sources) => this.#renderSources(rowsOf(sources, this.metrics?.sources ?? [])),
+        })}
+      </section>
+    `
+  }
+
+  #renderSources(rows: Row[]) {
+    if (rows.length === 0)
+      return html`<p class="empty">
+        No sources yet. <code>npm run source -- github github</code> prints what to add to the
+        configuration, and the URL to enter at the sender. <code>docs/sources.md</code> has the
+        other senders.
+      </p>`
+    return html`
+      <div class="row bar">
+        <span role="status" class="quiet">${this.news || `${count(rows.length)} shown`}</span>
+      </div>
+      <table>
+        <caption class="visually-hidden">
+          Sources, in the order of the configuration
+        </caption>
+        <thead>
+          <tr>
+            <th scope="col">Source</th>
+            <th scope="col">URL</th>
+            <th scope="col" class="number">Accepted</th>
+            <th scope="col" class="number">Duplicates</th>
+            <th scope="col" class="number">Refused</th>
+            <th scope="col">Last event</th>
+            <th scope="col">Events</th>
+          </tr>
+        </thead>
+        <tbody>
+          ${rows.map((row) => this.#renderRow(row))}
+        </tbody>
+      </table>
+    `
+  }
+
+  #renderRow({ name, source, counts }: Row) {
+    const number = (value: number | undefined) => (value === undefined ? '–' : count(value))
+    return html`
+      <tr>
+        <td data-label="Source">
+          <div>
+            <div class="name">${name}</div>
+            <div class="quiet">${source?.type}</div>
+          </div>
+        </td>
+        <td data-label="URL">
+          <div>
+            ${source ? this.#renderSetup(source) : warning('Not in the configuration any more')}
+          </div>
+        </td>
+        <td data-label="Accepted" class="number">${number(counts?.accepted)}</td>
+        <td data-label="Duplicates" class="number">${number(counts?.duplicates)}</td>
+        <td data-label="Refused" class="number">${number(counts?.refused)}</td>
+        <td data-label="Last event">${counts ? lastEvent(counts) : '–'}</td>
+        <td data-label="Events">
+          <a href=${inboxOf(name)} aria-label="Show its events: ${name}">Show its events</a>
+        </td>
+      </tr>
+    `
+  }
+
+  #renderSetup({ name, url, ready, setup }: Source) {
+    return html`
+      <div class="row address">
+        <code class="url">${url}</code>
+        <button aria-label="Copy the URL of ${name}" @click=${() => this.#copy(name, url)}>
+          Copy
+        </button>
+      </div>
+      ${ready ? html`<p class="setup quiet">${setup}</p>` : warning('Not ready: the log says why')}
+    `
+  }
+
+  async #copy(name: string, url: string): Promise<void> {
+    const copied = await copyText(url)
+    const rest = url.endsWith(SECRET_PLACE) ? ` Put the secret in place of ${SECRET_PLACE}.` : ''
+    this.trouble = copied ? '' : COPY_REFUSED
+    this.news = copied ? `URL of ${name} copied.${rest}` : ''
+  }
+}
+
+/** Puts the counts to the sources; those that are counted, but not configured, come last. */
+function rowsOf(sources: Source[], counted: SourceCounts[]): Row[] {
+  const countsByName = new Map(counted.map((counts) => [counts.name, counts]))
+  const configured = new Set(sources.map(({ name }) => name))
+  const removed = counted.filter(({ name }) => !configured.has(name))
+  return [
+    ...sources.map((source) => ({
+      name: source.name,
+      source,
+      counts: countsByName.get(source.name),
+    })),
+    ...removed.map((counts) => ({ name: counts.name, source: undefined, counts })),
+  ]
+}
+
+function warning(text: string) {
+  return html`<p class="setup"><span class="badge failed" part="badge">${text}</span></p>`
+}
+
+/** The time of the last event, as a link that opens it among the others of its source. */
+function lastEvent({ name, last_event_id, last_at }: SourceCounts) {
+  if (last_event_id === null || last_at === null) return 'none yet'
+  return html`<a href=${inboxOf(name, last_event_id)}
+    >${time(last_at)}<span class="visually-hidden">, the last event of ${name}</span></a
+  >`
+}
+
+/** The hash of the inbox with the events of a source, and with one of them open if it is given. */
+function inboxOf(name: string, event?: string): string {
+  const view = new URLSearchParams({ field: 'metadata', key: 'source', value: name })
+  if (event !== undefined) view.set('event', event)
+  return `#/inbox?${view}`
+}
+
+customElements.define('inbox-sources', InboxSources)
