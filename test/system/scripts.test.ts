@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { expect, onTestFinished } from 'vitest'
+import { readSources, secretVariable } from '../../shared/sources'
 import { test as base } from '../support/world'
 
 /** Runs what an `npm run` command of the README runs. */
@@ -52,6 +53,25 @@ test('the screenshots say what an inbox lacks, and how to fill it', async ({ inb
   expect(status).toBe(1)
   expect(errors).toContain('has no pending and no delivered and no failed events')
   expect(errors).toContain('npm run demo')
+})
+
+test('the source script prints lines that make a source, and the URL for its sender', async () => {
+  const print = async (...args: string[]) => {
+    const child = spawn('npm', ['run', '--silent', 'source', '--', ...args])
+    return text(child.stdout)
+  }
+  for (const type of ['github', 'gitlab', 'hmac', 'basic', 'url-token']) {
+    const output = await print(`our-${type}`, type, 'https://inbox.example')
+    const [, entry = ''] = /^ {2}(\{"name":.*\})$/m.exec(output) ?? []
+    const [, variable = '', secrets = ''] = /secret put (\w+), and paste: (.*)$/m.exec(output) ?? []
+    expect(variable).toBe(secretVariable(`our-${type}`))
+    const { named, mistakes } = readSources({ SOURCES: `[${entry}]`, [variable]: secrets })
+    expect(mistakes).toEqual([])
+    expect(named.get(`our-${type}`)).toMatchObject({ type, secrets: [expect.anything()] })
+    const [secret] = JSON.parse(secrets) as string[]
+    const url = `https://inbox.example/in/our-${type}`
+    expect(output).toContain(`\n  ${type === 'url-token' ? `${url}/${secret}` : url}\n`)
+  }
 })
 
 test('the demo fills an inbox for as long as it says, counting down to the end', async ({
