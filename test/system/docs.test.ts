@@ -21,7 +21,7 @@ const NOT_RUN: [RegExp, string][] = [
   [/^npm (install|ci|start|test)\b/, 'what runs this test, and what serves each page in it'],
   [/^npm run (schema|deploy)$|^npx wrangler /, 'needs an account at Cloudflare'],
   [/^npm run (bench|bench:\w+|docs)$/, 'takes minutes, or writes the pages'],
-  [/^npm run (demo|screenshots|token)\b/, 'held by scripts.test.ts'],
+  [/^npm run (demo|screenshots|source|token)\b/, 'held by scripts.test.ts'],
   [/^sed .* held\.sql > back\.sql$/, 'works on what a command before it brought from Cloudflare'],
 ]
 

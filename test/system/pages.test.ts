@@ -3,6 +3,10 @@ import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { unstable_readConfig } from 'wrangler'
 import { LIMITS } from '../../shared/limits'
+import { GENERIC } from '../../shared/senders/generic'
+import type { SourceType } from '../../shared/source-types'
+import { SENDERS } from '../../shared/sources'
+import { REASONS } from '../../worker/ingest/sources/verify'
 import { scripts } from '../../package.json'
 import { problemsInCode, SOURCES } from '../support/code'
 import { openapi } from '../support/openapi'
@@ -115,9 +119,32 @@ test('the README lists every variable, secret and optional binding, with the def
   expect(names(rows).toSorted()).toEqual([...new Set(configured)].toSorted())
   const { vars } = unstable_readConfig({ config: 'wrangler.jsonc' })
   const variables = rows.filter(([, kind]) => kind === 'variable')
+  const defaults = Object.entries(vars).map(([name, value]) => [
+    name,
+    typeof value === 'string' ? value : JSON.stringify(value),
+  ])
   expect(Object.fromEntries(variables.map((row) => [names([row])[0], names([row], 3)[0]]))).toEqual(
-    vars,
+    Object.fromEntries(defaults),
   )
+})
+
+test('docs/sources.md lists every type, who never sends again, and every reason of a refusal', () => {
+  const page = readPage('docs/sources.md')
+  const types = [...Object.keys(SENDERS), ...Object.keys(GENERIC)]
+  const generic = names(tableUnder(page, '## Generic types'))
+  expect([...names(tableUnder(page, '## Senders')), ...generic].toSorted()).toEqual(
+    types.toSorted(),
+  )
+  const known = Object.entries<SourceType>(SENDERS)
+  const silent = known.flatMap(([type, { retries }]) => (retries === false ? [type] : []))
+  const rows = tableUnder(page, '### Their secrets, and whether they send again')
+  expect(names(rows).toSorted()).toEqual(Object.keys(SENDERS).toSorted())
+  expect(names(rows.filter(([, , again = '']) => again.startsWith('**no'))).toSorted()).toEqual(
+    silent.toSorted(),
+  )
+  expect(names(tableUnder(page, '## Refused deliveries'))).toEqual(REASONS)
+  const members = names(tableUnder(page, '### Members of `hmac`'))
+  expect([...members, 'id', 'event_type'].toSorted()).toEqual(GENERIC.hmac.options.toSorted())
 })
 
 test('CONTRIBUTING.md lists every script', () => {
