@@ -125,7 +125,7 @@ function parseSecrets(given: string | undefined): Secret[] {
     // The library's message might quote the secret.
   }
   throw new Error(
-    'is not one or more secrets in base64, with or without "whsec_", separated by blanks',
+    'is not one or more secrets separated by blanks, each in base64 with or without "whsec_", or "whpk_…"',
   )
 }
 

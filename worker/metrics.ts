@@ -24,7 +24,9 @@ export async function getMetrics(request: InboxRequest, env: Env): Promise<Respo
   const verification = verify === '1' ? await verifyCounts(env) : {}
   const shards = await allMetrics(env)
   const at = Date.now()
-  const sources = sourcesIn(shards, configurationOf(env).sources.named.keys(), untoldRefusals())
+  // A counter of Prometheus must never fall, so it has only what the shards were told.
+  const untold = format === 'json' ? untoldRefusals() : NONE
+  const sources = sourcesIn(shards, configurationOf(env).sources.named.keys(), untold)
   if (format !== 'json') {
     const headers = { 'Content-Type': CONTENT_TYPES[format], Vary: 'Accept' }
     return new Response(metricsText(format, shards, sources, version, at), { headers })
@@ -41,6 +43,8 @@ export async function getMetrics(request: InboxRequest, env: Env): Promise<Respo
   }
   return json({ data, timestamp: now() })
 }
+
+const NONE: ReadonlyMap<string, number> = new Map()
 
 export async function totals(env: Env) {
   return summarise(await allMetrics(env), Date.now())

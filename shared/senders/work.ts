@@ -31,7 +31,7 @@ export const WORK = {
     ids: ['header:idempotency-key', 'header:webhook-id', 'body'],
     types: ['header:x-gitlab-event'],
     ack: 'json',
-    retries: true,
+    retries: null,
     secretBy: 'receiver',
     secretAt: 'Enter it as "Signing token" (whsec_…) of the webhook, or as its "Secret token".',
   },

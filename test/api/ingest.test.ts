@@ -262,6 +262,15 @@ describe('a Standard Webhook', () => {
     expect((await inbox.post(body, signed('msg_svix', body))).body.data).toEqual(answer.body.data)
   })
 
+  test('that would grow beyond what is stored is a 413', async ({ inbox }) => {
+    const body = '"'.repeat(1_000_000)
+    const { status } = await inbox.post(body, {
+      ...signed('msg_large', body),
+      'Content-Type': 'text/plain',
+    })
+    expect(status).toBe(413)
+  })
+
   test('with a wrong, old or missing signature is refused', async ({ inbox }) => {
     const body = '{"a":1}'
     const tampered = await inbox.post('{"a":2}', signed('msg_2', body))

@@ -3,8 +3,8 @@ import { HttpError } from '../../shared/problem'
 import { STANDARD_WEBHOOKS } from '../../shared/senders/generic'
 import type { Secret } from '../../shared/source-secrets'
 import type { Source } from '../../shared/sources'
-import { type Body, readBytes } from '../http/body'
-import type { Ingest } from './batch'
+import { type Body, readBytes, tooLarge } from '../http/body'
+import { exceeds, type Ingest } from './batch'
 import { readContent } from './sources/content'
 import { firstHeader } from './sources/delivery'
 import { verify } from './sources/verify'
@@ -37,6 +37,7 @@ export async function readWebhook(request: Body, secrets: readonly Secret[]): Pr
   const { payload } = readContent(body, headers)
   const webhook_timestamp = firstHeader(headers, TIMESTAMPS)
   const metadata = JSON.stringify({ webhook_id: id, webhook_timestamp })
+  if (exceeds(payload + metadata, LIMITS.STORED_BYTES)) throw tooLarge(LIMITS.STORED_BYTES)
   const draft = { event_id: null, identity: null, payload, metadata }
   return { batch: false, entries: [{ draft }], key: ['webhook', id], text: id }
 }
