@@ -3,6 +3,7 @@ import { LIMITS } from '../shared/limits'
 import { log } from '../shared/log'
 import type { AcceptOutcome } from '../shared/outcomes'
 import type { ShardCounts } from '../shared/owners'
+import { refusedBySource } from '../shared/source-counts'
 import { acceptEvents } from './accept-events'
 import type { ShardContext } from './shard-context'
 import { askFormerOwners, type FormerOutcomes, type KnownCounts } from './former-owners'
@@ -38,7 +39,11 @@ export class Acceptor {
   }
 
   /** Does the work of EventShard.accept. */
-  async accept(events: NewEvent[], counts?: ShardCounts): Promise<AcceptOutcome[]> {
+  async accept(
+    events: NewEvent[],
+    counts?: ShardCounts,
+    refused?: Record<string, number>,
+  ): Promise<AcceptOutcome[]> {
     const chars = events.reduce((sum, event) => sum + bodyLength(event), 0)
     const isBusy = this.#charsUnderWay + chars > LIMITS.SHARD_CHARS_UNDER_WAY
     // A call that is larger than the limit is taken when nothing else is under way: it would never fit otherwise.
@@ -48,6 +53,8 @@ export class Acceptor {
     const first = batch.events.length
     batch.events.push(...events)
     this.#charsUnderWay += chars
+    // It rides in the same commit, so it costs no row.
+    if (refused) void this.countRefused(refused).catch(() => {})
     const hasFormerOwners = counts !== undefined && counts.length > 1
     try {
       const outcomes = await this.#commits.ride(
@@ -60,6 +67,12 @@ export class Acceptor {
     } finally {
       this.#charsUnderWay -= chars
     }
+  }
+
+  /** Counts refused deliveries by source, with the next commit. */
+  countRefused(refused: Record<string, number>): Promise<void> {
+    const { store } = this.#shard
+    return this.#commits.ride(() => store.count({ sources: refusedBySource(refused) }))
   }
 
   /** Finds the batch of the open group that these events can join, or begins a new one. */

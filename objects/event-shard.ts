@@ -19,7 +19,6 @@ import type {
   WithShardCounts,
 } from '../shared/outcomes'
 import type { ShardCounts } from '../shared/owners'
-import { refusedBySource } from '../shared/source-counts'
 import type { Instant } from '../shared/verification'
 import { repeatOf } from './accept-events'
 import { Acceptor } from './acceptor'
@@ -65,9 +64,7 @@ export class EventShard extends DurableObject<Env> {
     counts?: ShardCounts,
     refused?: Record<string, number>,
   ): Promise<AcceptOutcome[]> {
-    // It rides in the same commit, so it costs no row.
-    if (refused) void this.countRefused(refused).catch(() => {})
-    return this.#acceptor.accept(events, counts)
+    return this.#acceptor.accept(events, counts, refused)
   }
 
   /** Keeps the largest SHARD_COUNT. It is the first shard that is told of all. @returns every one, largest first */
@@ -154,7 +151,7 @@ export class EventShard extends DurableObject<Env> {
 
   /** Counts deliveries that the worker refused, by source. Writes one row. */
   async countRefused(refused: Record<string, number>): Promise<void> {
-    return this.#commits.ride(() => this.#store.count({ sources: refusedBySource(refused) }))
+    return this.#acceptor.countRefused(refused)
   }
 
   /**

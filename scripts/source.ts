@@ -29,7 +29,7 @@ const entry = { name, type, ...EXAMPLES[type] }
 const row: SourceType = rowOf(type, entry)
 const [scheme] = row.schemes
 const made = scheme && row.secretBy === 'receiver' ? newSecret(scheme) : null
-const url = `${inbox}/in/${name}`
+const url = new URL(`/in/${name}`, inbox).href
 const secret = made ?? "<the sender's secret>"
 const value =
   row.handshake === 'meta'

@@ -89,7 +89,7 @@ const DECODERS: Record<SecretForm, (text: string) => Uint8Array | null> = {
   whpk_: (text) => ofLength(32, decodeBytes('base64', text.slice(5))),
   'ed25519-hex': (text) => ofLength(32, decodeBytes('hex', text)),
   spki: (text) => p256Key(text),
-  'user:password': (text) => (/^[^:]*:/s.test(text) ? bytesOfText(text) : null),
+  'user:password': (text) => (/^(?!:$)[^:]*:/s.test(text) ? bytesOfText(text) : null),
   'url-token': (text) => (/^[\w.~-]{1,256}$/.test(text) ? bytesOfText(text) : null),
 }
 

@@ -3,7 +3,6 @@ import type { NewEvent } from '../shared/event'
 import { log } from '../shared/log'
 import type { AcceptOutcome, KnownOutcome } from '../shared/outcomes'
 import type { HttpError } from '../shared/problem'
-import { withTimeout } from '../shared/retry'
 import { eventUnanswered, isPassing } from './http/silence'
 import type { Draft } from './ingest/event'
 import { digestOf } from './ingest/identity'
@@ -53,19 +52,16 @@ function unanswered(error: unknown, own: NewEvent[]): HttpError[] {
 /**
  * Has the shards accept events, each shard all of its own in one call.
  * @param refused deliveries that were refused, for any one shard to count with its commit
- * @param timeoutMs after which a shard counts as silent; what it was asked may still be done
  * @returns one outcome an event, in order
  */
 export async function acceptAll(
   env: Env,
   events: NewEvent[],
   refused?: Record<string, number>,
-  timeoutMs?: number,
 ): Promise<Outcome[]> {
   return askOwners(env, events, async (shard, own, counts): Promise<Outcome[]> => {
     try {
-      const accepting = shard.accept(own, counts, refused)
-      return await (timeoutMs === undefined ? accepting : withTimeout(accepting, timeoutMs))
+      return await shard.accept(own, counts, refused)
     } catch (error) {
       // A shard throws for a SHARD_COUNT smaller than it was told of; the first shard knows if that is the reason.
       const misconfigured = isPassing(error) ? null : await findMisconfiguration(env)

@@ -3,7 +3,7 @@ import { isoTime, type NewEvent } from '../shared/event'
 import { firstOf } from '../shared/log'
 import type { KnownOutcome } from '../shared/outcomes'
 import { type Complaint, HttpError, keyReused, unavailable } from '../shared/problem'
-import { acceptAll, newEvent, type Outcome } from './accept'
+import { acceptAll, isHeld, newEvent, type Outcome } from './accept'
 import { json, now } from './http/answers'
 import type { InboxRequest } from './http/middleware'
 import { eventUnanswered } from './http/silence'
@@ -31,8 +31,13 @@ function busy(): HttpError {
   )
 }
 
+function asReplay(outcome: Outcome): Outcome {
+  const isMismatch = isHeld(outcome) && outcome.outcome === 'mismatch'
+  return isMismatch ? { ...outcome, outcome: 'replayed' } : outcome
+}
+
 /** Makes the error for an outcome that is none of a new event or its repeat; null for those. */
-export function acceptError(event_id: string, outcome: Outcome): HttpError | null {
+function acceptError(event_id: string, outcome: Outcome): HttpError | null {
   if (outcome instanceof HttpError) return outcome
   if (!outcome) return eventUnanswered(event_id, false)
   if (outcome.outcome === 'unanswered')
@@ -122,6 +127,8 @@ export async function postEvents(request: InboxRequest, env: Env): Promise<Respo
   )
   let at = 0
   const outcomes = entries.map((entry) => ('error' in entry ? entry.error : accepted[at++]))
+  // A webhook that is sent again is a replay whatever its body, also one that an older version accepted.
+  if (key?.[0] === 'webhook') outcomes[0] = asReplay(outcomes[0])
   if (batch) {
     const results = batchResults(events, outcomes)
     request.facts = firstOf(

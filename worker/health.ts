@@ -29,7 +29,9 @@ export async function checkReadiness(env: Env): Promise<void> {
 }
 
 async function findProblem(env: Env): Promise<HttpError | null> {
-  if (configurationOf(env).mistakes.length > 0) return notConfigured()
+  const { mistakes, sources } = configurationOf(env)
+  // A source that is wrong stops nothing else; GET /sources says which one it is.
+  if (mistakes.length > sources.mistakes.length || sources.unreadable) return notConfigured()
   const [database, shard] = await Promise.allSettled([
     withTimeout(checkTables(env.DB), CHECK_TIMEOUT_MS),
     withTimeout(allShards(env), CHECK_TIMEOUT_MS),

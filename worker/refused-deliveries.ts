@@ -22,19 +22,24 @@ export async function countRefusal(source: string, shard: Shard, now = Date.now(
   counts.set(source, (counts.get(source) ?? 0) + 1)
   if (Math.abs(now - (toldAt.get(source) ?? -Infinity)) < TELL_EVERY_MS) return
   toldAt.set(source, now)
-  await tellingRefusals((refused = {}) => shard.countRefused(refused))
-}
-
-/** Has all that is counted told by `tell`, if there is anything; when that fails, it stays counted. */
-export async function tellingRefusals<Told>(
-  tell: (refused?: Record<string, number>) => Promise<Told>,
-): Promise<Told> {
-  const taken = [...counts]
-  counts.clear()
+  const refused = takeRefusals()
   try {
-    return await (taken.length > 0 ? tell(Object.fromEntries(taken)) : tell())
+    await shard.countRefused(refused ?? {})
   } catch (error) {
-    for (const [source, count] of taken) counts.set(source, (counts.get(source) ?? 0) + count)
+    putBackRefusals(refused)
     throw error
   }
+}
+
+/** Takes all that is counted, to be told; undefined for nothing. */
+export function takeRefusals(): Record<string, number> | undefined {
+  const taken = counts.size > 0 ? Object.fromEntries(counts) : undefined
+  counts.clear()
+  return taken
+}
+
+/** Keeps what could not be told. A shard whose answer was lost may have counted it already. */
+export function putBackRefusals(refused: Record<string, number> | undefined): void {
+  for (const [source, count] of Object.entries(refused ?? {}))
+    counts.set(source, (counts.get(source) ?? 0) + count)
 }

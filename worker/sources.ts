@@ -3,10 +3,10 @@ import type { NewEvent } from '../shared/event'
 import { LIMITS } from '../shared/limits'
 import { log, logOnce } from '../shared/log'
 import { shardName } from '../shared/owners'
-import { HttpError } from '../shared/problem'
+import { HttpError, unavailable } from '../shared/problem'
+import { withTimeout } from '../shared/retry'
 import { type Source, sourceNamed } from '../shared/sources'
-import { acceptAll, isHeld, newEvent } from './accept'
-import { acceptError } from './events'
+import { acceptAll, isHeld, newEvent, type Outcome } from './accept'
 import { json, now } from './http/answers'
 import { readBytes, tooLarge } from './http/body'
 import { type InboxRequest, limitRate } from './http/middleware'
@@ -16,14 +16,16 @@ import type { Delivery } from './ingest/sources/delivery'
 import { handshakeAnswer, subscriptionAnswer } from './ingest/sources/handshake'
 import { metadataOf } from './ingest/sources/metadata'
 import { type Reason, verify } from './ingest/sources/verify'
-import { countRefusal, tellingRefusals } from './refused-deliveries'
+import { countRefusal, putBackRefusals, takeRefusals } from './refused-deliveries'
 import { shardNamed } from './shards'
 
 /** This module takes the webhooks of other services, each at the URL of its source. */
 
 /** Senders wait for seconds only, and some never send again: so a shard that is away is asked again within this time. */
 const MAX_WAIT_MS = 2_500
-const WAIT_MS = 250
+/** A shard that says nothing for so long is asked again. */
+const MAX_TRY_MS = 1_000
+const FIRST_WAIT_MS = 250
 
 /**
  * Answers POST /in/:source, where the delivery's own signature is the credential.
@@ -41,14 +43,20 @@ export async function postDelivery(
   const { method, url, headers, params } = request
   const delivery: Delivery = { method, url, headers, body, token: params.token ?? null }
   const verdict = await verify(source, delivery, Date.now())
-  if (!verdict.accepted) throw refused(request, env, ctx, source, verdict.reason)
+  if (!verdict.accepted) throw refusal(request, env, ctx, source, verdict.reason)
   const answer = await handshakeAnswer(source, verdict)
   if (answer) return answer
   const { payload } = verdict.content
   const metadata = metadataOf(source, delivery, verdict)
   if (exceeds(payload + metadata, LIMITS.STORED_BYTES)) throw tooLarge(LIMITS.STORED_BYTES)
   const draft = { payload, metadata, event_id: null, identity: verdict.identity }
-  const event = await newEvent(draft, null, undefined, request.correlationId, source.name)
+  const event = await newEvent(
+    draft,
+    null,
+    undefined,
+    request.correlationId,
+    `source:${source.name}`,
+  )
   request.facts = { ...request.facts, event_id: event.event_id }
   const status = await deliver(env, { ...event, source: source.name })
   request.isLogged = status === 'accepted'
@@ -62,9 +70,10 @@ export async function getSubscription(
   ctx: ExecutionContext,
 ): Promise<Response> {
   const source = sourceOf(request, env)
+  await limitRate(env, `source:${source.name}`)
   const answer = await subscriptionAnswer(source, request.url)
   if (answer instanceof Response) return answer
-  if (answer !== null) throw refused(request, env, ctx, source, answer)
+  if (answer !== null) throw refusal(request, env, ctx, source, answer)
   throw new HttpError(405, 'METHOD_NOT_ALLOWED', 'Use POST here.', { headers: { Allow: 'POST' } })
 }
 
@@ -108,7 +117,7 @@ function sourceOf(request: InboxRequest, env: Env): Source {
 }
 
 /** Counts a refusal, and makes its answer. The reason goes to the log only: it would help whoever guesses. */
-function refused(
+function refusal(
   request: InboxRequest,
   env: Env,
   ctx: ExecutionContext,
@@ -137,12 +146,28 @@ function refused(
 /** Has the event's shard accept it, and asks again for a while when the shard is away. @throws HttpError 503 */
 async function deliver(env: Env, event: NewEvent): Promise<Stored> {
   const deadline = Date.now() + MAX_WAIT_MS
-  for (;;) {
+  for (let wait = FIRST_WAIT_MS; ; wait *= 2) {
     const left = Math.max(1, deadline - Date.now())
-    const [outcome] = await tellingRefusals((counted) => acceptAll(env, [event], counted, left))
+    const outcome = await tryOnce(env, event, Math.min(left, MAX_TRY_MS))
     if (isHeld(outcome)) return outcome.outcome === 'accepted' ? 'accepted' : 'duplicate'
-    const error = acceptError(event.event_id, outcome)
-    if (error?.code !== 'UNAVAILABLE' || Date.now() + WAIT_MS >= deadline) throw error
-    await scheduler.wait(WAIT_MS)
+    if (outcome instanceof HttpError && outcome.code !== 'UNAVAILABLE') throw outcome
+    if (Date.now() + wait >= deadline)
+      throw unavailable('The shard of this event does not answer. Send the delivery again.')
+    await scheduler.wait(wait)
   }
+}
+
+/** One try, together with the refusals that are not told yet. Whatever fails in it is an outcome. */
+async function tryOnce(env: Env, event: NewEvent, timeoutMs: number): Promise<Outcome> {
+  const refused = takeRefusals()
+  const outcome = await withTimeout(acceptAll(env, [event], refused), timeoutMs).then(
+    ([only]) => only,
+    (error: unknown) => {
+      if (error instanceof HttpError) return error
+      log('error', 'a shard did not answer', { error: String(error) })
+      return undefined
+    },
+  )
+  if (!isHeld(outcome)) putBackRefusals(refused)
+  return outcome
 }

@@ -74,6 +74,10 @@ export const GENERIC = {
 } as const satisfies Record<string, GenericType>
 
 function generic(label: string, scheme: Scheme, given: Given, where: string): SourceType {
+  const secret = credentialOf(scheme)
+  for (const name of NAMES)
+    if (secret !== null && place(given, name, true)[0] === `header:${secret}`)
+      throw new Error(`${name} is the header with the secret, which must not be stored`)
   return {
     label,
     schemes: [scheme],
@@ -84,6 +88,13 @@ function generic(label: string, scheme: Scheme, given: Given, where: string): So
     secretBy: 'receiver',
     secretAt: `Enter it at the sender ${where}.`,
   }
+}
+
+/** The header that proves a delivery, in lower case; null where none does. */
+function credentialOf(scheme: Scheme): string | null {
+  if (scheme.kind === 'signature') return scheme.headers[0] ?? null
+  if (scheme.kind === 'token') return scheme.header
+  return scheme.kind === 'basic' ? 'authorization' : null
 }
 
 const ALGORITHMS: Record<string, Algorithm> = {

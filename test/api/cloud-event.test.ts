@@ -87,6 +87,14 @@ describe('CloudEvents', () => {
     expect((await inbox.event(body.data.event_id)).metadata).toMatchObject({ subject })
   })
 
+  test('with a damaged id are events of their own, as they may differ', async ({ inbox }) => {
+    const head = { 'ce-specversion': '1.0', 'ce-source': '/damaged', 'ce-type': 't' }
+    const ids = new Set<string>()
+    for (const id of ['\u00e4', '\u00f6'])
+      ids.add((await inbox.post('{}', { ...head, 'ce-id': id })).body.data.event_id)
+    expect(ids.size).toBe(2)
+  })
+
   test('of the SDK in a batch', async ({ inbox }) => {
     const batch = [make('b1', { n: 1 }), make('b2', [1, 2]), make('b1', { n: 1 })]
     const answer = await inbox.call<{ event_id: string; status: string }[]>(

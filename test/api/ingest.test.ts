@@ -253,6 +253,19 @@ describe('a Standard Webhook', () => {
     expect((await inbox.get(`/inbox/${first.body.data.event_id}`)).text).toContain(body)
   })
 
+  test('that an older version accepted is a replay too', async ({ inbox }) => {
+    const body = '{"type":"user.created","n":2}'
+    const first = await inbox.post(body, signed('msg_old', body))
+    for (const shard of [0, 1])
+      await inbox.shardRows(
+        shard,
+        "UPDATE events SET fingerprint = 'of its body' WHERE event_id = ?",
+        first.body.data.event_id,
+      )
+    const again = await inbox.post(body, signed('msg_old', body))
+    expect([again.status, again.headers.get('Idempotency-Replayed')]).toEqual([202, 'true'])
+  })
+
   test('may have the header names of Svix', async ({ inbox }) => {
     const body = '{"type":"user.created"}'
     const names = Object.entries(signed('msg_svix', body))

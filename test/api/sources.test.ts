@@ -77,6 +77,12 @@ async function deliver(
 const flipped = (body: Uint8Array) =>
   body.map((byte, at) => (at === body.length >> 1 ? byte ^ 1 : byte))
 
+const of = (type: string) => {
+  const found = CASES.find(({ given }) => given.type === type)
+  if (!found) throw new Error(type)
+  return found
+}
+
 describe('a source', () => {
   test.for(CASES.map((each) => [`${each.given.type} ${each.given.header}`, each] as const))(
     'of type %s takes what its sender sends, once, and refuses what it did not send',
@@ -169,6 +175,7 @@ describe('a delivery', () => {
     expect(JSON.stringify(told)).toContain(`\\"${WRONG}\\" has no secret`)
     expect((await github(inbox, 'quiet', 'goes-on', '{}')).status).toBe(200)
     expect((await inbox.get('/metrics')).status).toBe(200)
+    expect((await inbox.get('/health?ready=1')).status).toBe(200)
     const listed = await inbox.get<SourceRow[]>('/sources')
     const rows = new Map(listed.body.data.map((row) => [row.name, row]))
     expect(rows.get(WRONG)).toMatchObject({ ready: false })
@@ -233,12 +240,24 @@ describe('a delivery', () => {
   })
 })
 
+test('the secret in a URL is never logged, however the URL is written', async ({
+  inbox,
+  server,
+}) => {
+  const { name, given } = of('url-token')
+  const [secret = ''] = configuredSecrets(given).secrets
+  for (const path of [
+    `/in/${name}/${secret}`,
+    `//in/${name}/${secret}`,
+    `/IN/${name}/${secret}`,
+    `/in/${name}%2F${secret}`,
+    `/in/${name}/x/${secret}`,
+  ])
+    await fetch(new URL(inbox.url.origin + path), { method: 'PUT' })
+  expect(logText(server)).not.toContain(secret)
+})
+
 describe('a question of the sender', () => {
-  const of = (type: string) => {
-    const found = CASES.find(({ given }) => given.type === type)
-    if (!found) throw new Error(type)
-    return found
-  }
   const ask = (inbox: Inbox, type: string, body: string, contentType = 'application/json') => {
     const { given, name } = of(type)
     return deliver(inbox, { given: { ...given, body, contentType }, name })

@@ -164,5 +164,6 @@ function pathOf(url: string): string {
   const from = url.indexOf('/', url.indexOf('//') + 2)
   const to = url.indexOf('?', from)
   // What follows the name of a source may be its secret.
-  return url.slice(from, to === -1 ? undefined : to).replace(/^(\/in\/[^/]*)\/.+$/, '$1/…')
+  const path = url.slice(from, to === -1 ? undefined : to)
+  return path.replace(/(\/in(?:\/|%2f)+[^/%]*)(?:\/|%2f).+$/i, '$1/…')
 }

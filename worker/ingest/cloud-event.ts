@@ -76,7 +76,10 @@ export function parseBinaryCloudEvent(headers: Headers, body: Uint8Array): Draft
   if (contentType) attributes.datacontenttype = contentType
   complaints.push(...check(attributes))
   if (complaints.length > 0) throw invalidEvent(complaints)
-  const identity = ['cloudevents', attributes.source ?? '', attributes.id ?? '']
+  const names = [attributes.source ?? '', attributes.id ?? '']
+  // Two that were damaged on their way may look alike, and not be the same.
+  const isDamaged = names.some((name) => name.includes('\ufffd'))
+  const identity = isDamaged ? null : ['cloudevents', ...names]
   return {
     event_id: null,
     identity,

@@ -5,7 +5,7 @@ import type { Secret } from '../../shared/source-secrets'
 import type { Source } from '../../shared/sources'
 import { type Body, readBytes, tooLarge } from '../http/body'
 import { exceeds, type Ingest } from './batch'
-import { readContent } from './sources/content'
+import { type Content, readContent } from './sources/content'
 import { firstHeader } from './sources/delivery'
 import { verify } from './sources/verify'
 
@@ -33,8 +33,8 @@ export async function readWebhook(request: Body, secrets: readonly Secret[]): Pr
     throw new HttpError(400, 'INVALID_WEBHOOK', detail)
   }
   const body = await readBytes(request, LIMITS.EVENT_BYTES)
-  if (secrets.length > 0) await checkSignature(secrets, headers, body)
-  const { payload } = readContent(body, headers)
+  const { payload } =
+    secrets.length > 0 ? await verified(secrets, headers, body) : readContent(body, headers)
   const webhook_timestamp = firstHeader(headers, TIMESTAMPS)
   const metadata = JSON.stringify({ webhook_id: id, webhook_timestamp })
   if (exceeds(payload + metadata, LIMITS.STORED_BYTES)) throw tooLarge(LIMITS.STORED_BYTES)
@@ -42,11 +42,12 @@ export async function readWebhook(request: Body, secrets: readonly Secret[]): Pr
   return { batch: false, entries: [{ draft }], key: ['webhook', id], text: id }
 }
 
-async function checkSignature(
+/** What is in a body that is signed with one of the secrets. @throws HttpError 401 */
+async function verified(
   secrets: readonly Secret[],
   headers: Headers,
   body: Uint8Array,
-): Promise<void> {
+): Promise<Content> {
   const source: Source = {
     name: 'webhook',
     type: 'standard-webhooks',
@@ -56,7 +57,8 @@ async function checkSignature(
     url: null,
   }
   const delivery = { method: 'POST', url: '', headers, body }
-  if ((await verify(source, delivery, Date.now())).accepted) return
+  const verdict = await verify(source, delivery, Date.now())
+  if (verdict.accepted) return verdict.content
   throw new HttpError(
     401,
     'INVALID_SIGNATURE',

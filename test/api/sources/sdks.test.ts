@@ -67,7 +67,7 @@ test("SendGrid's library signs what is accepted, whatever the lengths of its num
   }
   const key = new ecdsa.PrivateKey(p256)
   const source = sourceWith('sendgrid', key.publicKey().toPem())
-  for (let at = 0; at < 20; at++) {
+  for (let at = 10; at < 30; at++) {
     const headers = {
       'X-Twilio-Email-Event-Webhook-Timestamp': `16001125${at}`,
       'X-Twilio-Email-Event-Webhook-Signature': ecdsa.Ecdsa.sign(

@@ -35,12 +35,31 @@ export function readContent(body: Uint8Array, headers: Headers): Content {
     const value = jsonValue(json)
     if (value !== undefined)
       return { payload: payloadOf(value, json), value, source: json, fields: null }
+    // Nested too deep to be stored as JSON, it still says which event it is.
+    const deep = parsed(json)
+    if (deep !== undefined)
+      return { ...plain(JSON.stringify({ data: text })), value: deep, source: json }
   }
-  if (mediaType === FORM) return formContent(text)
+  if (mediaType === FORM)
+    return isForm(text) ? formContent(text) : plain(JSON.stringify({ data: text }))
   if (text === '') return plain('{}')
   return isText(mediaType) || /^[[{]/.test(json)
     ? plain(JSON.stringify({ data: text }))
     : plain(JSON.stringify({ data_base64: base64Of(body) }))
+}
+
+/** More fields than any sender has would take many times their bytes, before anybody knows whose they are. */
+const MAX_FIELDS = 1_000
+
+function isForm(text: string): boolean {
+  let fields = 1
+  for (
+    let at = text.indexOf('&');
+    at !== -1 && fields <= MAX_FIELDS;
+    at = text.indexOf('&', at + 1)
+  )
+    fields++
+  return fields <= MAX_FIELDS
 }
 
 function plain(payload: string): Content {
@@ -63,6 +82,15 @@ function formContent(text: string): Content {
 function jsonValue(text: string): unknown {
   try {
     return parseJson(text)
+  } catch {
+    return undefined
+  }
+}
+
+/** Any JSON, however deep; undefined for what is none. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
   } catch {
     return undefined
   }

@@ -29,18 +29,17 @@ const windows1252 = new TextDecoder('windows-1252')
 
 /** Leaves a percent sign that encodes nothing as it is. */
 function decodeBytewise(text: string): string {
-  const encoded = encoder.encode(text)
-  const bytes: number[] = []
-  for (let at = 0; at < encoded.length; at++) {
-    const pair = /^%[0-9a-fA-F]{2}$/.exec(String.fromCharCode(...encoded.subarray(at, at + 3)))?.[0]
-    bytes.push(pair ? Number.parseInt(pair.slice(1), 16) : (encoded[at] ?? 0))
-    if (pair) at += 2
+  const decoded = new Uint8Array(text.length * 3)
+  let size = 0
+  for (const [part] of text.matchAll(/%[0-9a-f]{2}|[^%]+|%/gi)) {
+    const byte = part.length === 3 && part[0] === '%' ? Number.parseInt(part.slice(1), 16) : null
+    if (byte === null) size += encoder.encodeInto(part, decoded.subarray(size)).written
+    else decoded[size++] = byte
   }
-  const decoded = Uint8Array.from(bytes)
   try {
-    return utf8.decode(decoded)
+    return utf8.decode(decoded.subarray(0, size))
   } catch {
-    return windows1252.decode(decoded)
+    return windows1252.decode(decoded.subarray(0, size))
   }
 }
 

@@ -10,7 +10,8 @@ import type { Accepted } from './verify'
 const MAX_HEADER_BYTES = 8_192
 /** A longer id or type is cut: it can stand in the body, which is stored whole. */
 const MAX_NAME_LENGTH = 1_000
-const CREDENTIALS = /authorization|cookie|signature|hmac|token|secret|^cf-|^x-forwarded/
+const CREDENTIALS =
+  /authorization|cookie|signature|hmac|token|secret|^cf-|^x-forwarded|^forwarded$|^x-real-ip$|^true-client-ip$/
 
 /**
  * JSON text `{"source", "type", "id", "content_type", "headers"}`.

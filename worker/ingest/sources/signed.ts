@@ -23,8 +23,11 @@ export async function messagesOf(
 ): Promise<Iterable<Uint8Array> | null> {
   const fields = template.includes('{fields}') ? await signedFields(delivery, content) : ''
   if (fields === null) return null
+  const digest = template.includes('{fields}') ? digestIn(delivery.url) : null
   const urls = template.includes('{url}') ? urlsOf(delivery.url, filling.url) : ['']
-  return messages(template, filling, delivery, fields, urls)
+  // Where the body is covered by its digest alone, the URL that is signed has to have it.
+  const covering = urls.filter((each) => digest === null || digestIn(each) === digest)
+  return messages(template, filling, delivery, fields, covering)
 }
 
 /** One at a time: each may hold a copy of the body. */
@@ -62,7 +65,7 @@ function concat(parts: readonly (string | Uint8Array)[]): Uint8Array {
  * What is no form is signed by its digest in the URL, and this is empty then. Null for a body that neither covers.
  */
 async function signedFields(delivery: Delivery, content: () => Content): Promise<string | null> {
-  const digest = URL.parse(delivery.url)?.searchParams.get('bodySHA256')
+  const digest = digestIn(delivery.url)
   if (digest) {
     const actual = await crypto.subtle.digest('SHA-256', delivery.body)
     return hexOf(new Uint8Array(actual)) === digest.toLowerCase() ? '' : null
@@ -80,6 +83,11 @@ async function signedFields(delivery: Delivery, content: () => Content): Promise
         .join(''),
     )
     .join('')
+}
+
+/** Twilio's digest of a body that is no form, in the query; null where there is none. */
+function digestIn(url: string): string | null {
+  return URL.parse(url)?.searchParams.get('bodySHA256') ?? null
 }
 
 /** A few ways to write the URL, without repeats; the likeliest first. */

@@ -158,11 +158,11 @@ const LAST_SECOND = 99_999_999_999
 
 /** Milliseconds since 1970, or null. */
 function timeOf(unit: Timestamp['unit'], value: string): number | null {
-  if (/^\d{1,15}$/.test(value)) {
-    const number = Number(value)
-    return unit === 'ms' || (unit === 'any' && number > LAST_SECOND) ? number : number * 1_000
-  }
-  return unit === 'any' && isTimestamp(value) ? Date.parse(value) : null
+  // As many digits as a time of now has: some senders sign it right before the body, which others might begin anew.
+  if (unit === 's') return /^\d{10}$/.test(value) ? Number(value) * 1_000 : null
+  if (unit === 'ms') return /^\d{13}$/.test(value) ? Number(value) : null
+  if (!/^\d{1,15}$/.test(value)) return isTimestamp(value) ? Date.parse(value) : null
+  return Number(value) > LAST_SECOND ? Number(value) : Number(value) * 1_000
 }
 
 async function proveToken(
@@ -184,7 +184,7 @@ function tokenIn(value: string | null, prefix: string): Uint8Array | Reason {
 
 /** The `user:password` of an Authorization header (RFC 7617 §2). */
 function credentialsIn(header: string | null): Uint8Array | Reason {
-  const encoded = /^Basic +([^ ]*) *$/i.exec(header ?? '')?.[1]
+  const encoded = /^Basic +([^ ]+) *$/i.exec(header ?? '')?.[1]
   if (encoded === undefined) return 'missing_token'
   return decodeBytes('base64', encoded) ?? 'wrong_token'
 }
