@@ -108,6 +108,8 @@ describe('a source', () => {
       if (proven) expect((await deliver(inbox, each, { secret: 2 })).status).toBe(401)
       if (given.header)
         expect((await deliver(inbox, each, { without: given.header })).status).toBe(401)
+      const large = await deliver(inbox, each, { change: () => new Uint8Array(2_000_000) })
+      expect([large.status, JSON.parse(large.text).code]).toEqual([413, 'CONTENT_TOO_LARGE'])
       const again = await deliver(inbox, each)
       expect(again.status).toBe(first.status)
       const counts = await countsOf(inbox, name)
@@ -121,7 +123,7 @@ describe('a source', () => {
       )
       const lines = logged(server, 'request').filter((line) => line.source === name)
       expect(lines.filter(({ reason }) => reason)).toHaveLength(refusals)
-      const all = logText(server)
+      const all = logText(server) + first.text + large.text + again.text
       for (const text of configuredSecrets(given).secrets.filter(Boolean))
         expect(all).not.toContain(text)
     },
