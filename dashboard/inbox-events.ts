@@ -10,11 +10,13 @@ import {
   type Page,
   type Status,
 } from './api'
-import { alert, badge, count, explain, STATUS_LABELS, time } from './format'
+import { alert, count, explain } from './format'
 import './inbox-detail'
+import { filterForm } from './inbox-filters'
+import { eventTable } from './inbox-table'
+import { changedView, cursorsOf, isFiltered, requestOf, type ViewChanges } from './inbox-view'
 import { styles } from './styles'
 
-const PAGE_SIZES = [25, 50, 100, 1_000]
 const DONE: Record<Action, string> = {
   ack: 'acknowledged',
   nack: 'nacked',
@@ -78,7 +80,7 @@ export class InboxEvents extends LitElement {
   declare page: Page<InboxEvent> | undefined
 
   #events = new Task(this, {
-    args: () => [this.connection, this.#request(), this.shown] as const,
+    args: () => [this.connection, requestOf(this.query), this.shown] as const,
     task: ([connection, request], { signal }) => listEvents(connection, request, signal),
     onComplete: (page) => {
       this.page = page
@@ -97,7 +99,7 @@ export class InboxEvents extends LitElement {
 
   protected override willUpdate(changed: Map<string, unknown>): void {
     // Only the first page shows news by itself, and not while the reader has events selected.
-    if (changed.has('tick') && this.#cursors().length === 0 && this.selected.size === 0)
+    if (changed.has('tick') && cursorsOf(this.query).length === 0 && this.selected.size === 0)
       this.shown = this.tick
     if (changed.has('query')) this.selected = new Set()
   }
@@ -107,58 +109,19 @@ export class InboxEvents extends LitElement {
     return html`
       <section class="panel" aria-labelledby="title">
         <h2 id="title">Inbox</h2>
-        ${this.#renderFilters()}
+        ${filterForm(this.query, (changes) => this.#go(changes))}
         ${failed ? alert(explain(this.#events.error), () => void this.#events.run()) : nothing}
         ${alert(this.trouble)} ${this.#renderBar()}
         ${this.page ? this.#renderPage(this.page) : failed ? nothing : html`<p class="empty">Loading …</p>`}
       </section>
       <inbox-detail
         .connection=${this.connection}
-        .eventId=${this.#view().get('event') ?? ''}
+        .eventId=${new URLSearchParams(this.query).get('event') ?? ''}
         .version=${this.shown}
         @close=${() => this.#go({ event: null })}
         @inbox-action=${({ detail }: CustomEvent<{ action: Action; id: string }>) =>
           this.#act(detail.action, [detail.id])}
       ></inbox-detail>
-    `
-  }
-
-  #renderFilters() {
-    const view = this.#view()
-    const value = (name: string) => view.get(name) ?? ''
-    const option = (name: string, choice: string, label: string) =>
-      html`<option value=${choice} ?selected=${value(name) === choice}>${label}</option>`
-    return html`
-      <form aria-label="Filters" @change=${this.#filter} @submit=${this.#filter}>
-        <label
-          >Status
-          <select name="status">
-            ${option('status', '', 'All')}
-            ${Object.entries(STATUS_LABELS).map(([status, label]) => option('status', status, label))}
-          </select>
-        </label>
-        <label class="wide"
-          >From <input type="datetime-local" name="from" .value=${value('from')}
-        /></label>
-        <label class="wide"
-          >To <input type="datetime-local" name="to" .value=${value('to')}
-        /></label>
-        <label
-          >Field
-          <select name="field">
-            ${option('field', 'payload', 'Payload')} ${option('field', 'metadata', 'Metadata')}
-          </select>
-        </label>
-        <label>Key <input name="key" placeholder="customer.id" .value=${value('key')} /></label>
-        <label>Value <input name="value" .value=${value('value')} /></label>
-        <label
-          >Page size
-          <select name="limit">
-            ${PAGE_SIZES.map((size) => option('limit', size === 50 ? '' : String(size), count(size)))}
-          </select>
-        </label>
-        <button>Apply</button>
-      </form>
     `
   }
 
@@ -197,7 +160,7 @@ export class InboxEvents extends LitElement {
   }
 
   #renderPage({ data, next_cursor }: Page<InboxEvent>) {
-    const cursors = this.#cursors()
+    const cursors = cursorsOf(this.query)
     return html`
       ${
         data.length === 0
@@ -205,12 +168,17 @@ export class InboxEvents extends LitElement {
               ${
                 next_cursor
                   ? 'None so far; there is more to look through on the next page.'
-                  : this.#isFiltered()
+                  : isFiltered(this.query)
                     ? 'No event matches these filters.'
                     : 'No events yet. Send one, and it shows up here.'
               }
             </p>`
-          : this.#renderTable(data)
+          : eventTable(data, {
+              selected: this.selected,
+              select: (ids) => this.#select(ids),
+              open: (id) => this.#go({ event: id }),
+              act: (action, ids) => void this.#act(action, ids),
+            })
       }
       <nav class="pages" aria-label="Pages">
         <button
@@ -226,95 +194,6 @@ export class InboxEvents extends LitElement {
           Older
         </button>
       </nav>
-    `
-  }
-
-  #renderTable(rows: InboxEvent[]) {
-    const all = rows.every((row) => this.selected.has(row.event_id))
-    const selectAll = () => (this.selected = new Set(all ? [] : rows.map((row) => row.event_id)))
-    return html`
-      <table>
-        <caption class="visually-hidden">
-          Events, newest first
-        </caption>
-        <thead>
-          <tr>
-            <th>
-              <input type="checkbox" aria-label="Select all" .checked=${all} @change=${selectAll} />
-            </th>
-            <th scope="col">Status</th>
-            <th scope="col">Event</th>
-            <th scope="col">Created</th>
-            <th scope="col" class="number">Retries</th>
-            <th scope="col">Actions</th>
-          </tr>
-        </thead>
-        <tbody>
-          ${rows.map((row) => this.#renderRow(row))}
-        </tbody>
-      </table>
-    `
-  }
-
-  #renderRow(row: InboxEvent) {
-    const { event_id, status } = row
-    return html`
-      <tr>
-        <td class="select" data-label="Select">
-          <input
-            type="checkbox"
-            aria-label="Select ${event_id}"
-            .checked=${this.selected.has(event_id)}
-            @change=${() => this.#toggle(event_id)}
-          />
-        </td>
-        <td data-label="Status">${badge(status)}</td>
-        <td data-label="Event">
-          <div>
-            <button class="link" @click=${() => this.#go({ event: event_id })}>${event_id}</button>
-            <code class="preview">${JSON.stringify(row.payload).slice(0, 200)}</code>
-          </div>
-        </td>
-        <td data-label="Created">${time(row.created_at)}</td>
-        <td data-label="Retries" class="number">${count(row.retry_count)}</td>
-        <td data-label="Actions">
-          <div class="row actions">
-            ${
-              status === 'pending'
-                ? html`<button
-                      aria-label="Ack ${event_id}"
-                      @click=${() => this.#act('ack', [event_id])}
-                    >
-                      Ack
-                    </button>
-                    <button
-                      aria-label="Nack ${event_id}"
-                      @click=${() => this.#act('nack', [event_id])}
-                    >
-                      Nack
-                    </button>`
-                : nothing
-            }
-            ${
-              status === 'failed'
-                ? html`<button
-                    aria-label="Retry ${event_id}"
-                    @click=${() => this.#act('retry', [event_id])}
-                  >
-                    Retry
-                  </button>`
-                : nothing
-            }
-            <button
-              class="danger"
-              aria-label="Delete ${event_id}"
-              @click=${() => this.#act('delete', [event_id])}
-            >
-              Delete
-            </button>
-          </div>
-        </td>
-      </tr>
     `
   }
 
@@ -365,61 +244,16 @@ export class InboxEvents extends LitElement {
     return settled.flatMap((each) => (each.status === 'rejected' ? [explain(each.reason)] : []))
   }
 
-  #toggle(id: string): void {
-    const selected = new Set(this.selected)
-    if (!selected.delete(id)) selected.add(id)
-    this.selected = selected
+  #select(ids: ReadonlySet<string>): void {
+    this.selected = ids
     this.news = ''
   }
 
-  #filter = (event: Event): void => {
-    event.preventDefault()
-    if (!(event.currentTarget instanceof HTMLFormElement)) return
-    const fields = Object.fromEntries(
-      [...new FormData(event.currentTarget)].map(([name, value]) => [name, String(value) || null]),
-    )
-    this.#go({ ...fields, cursors: null })
-  }
-
-  #go(changes: Record<string, string | null>): void {
-    const view = this.#view()
-    for (const [name, value] of Object.entries(changes)) {
-      if (value) view.set(name, value)
-      else view.delete(name)
-    }
+  #go(changes: ViewChanges): void {
+    const query = changedView(this.query, changes)
     this.news = ''
-    if (view.toString() === this.#view().toString()) return
-    this.dispatchEvent(new CustomEvent('inbox-query', { detail: view.toString() }))
-  }
-
-  #view(): URLSearchParams {
-    return new URLSearchParams(this.query)
-  }
-
-  #cursors(): string[] {
-    return (this.#view().get('cursors') ?? '').split(' ').filter(Boolean)
-  }
-
-  #isFiltered(): boolean {
-    return ['status', 'from', 'to', 'key'].some((name) => this.#view().has(name))
-  }
-
-  /** Returns the query string of the request that this view makes. */
-  #request(): string {
-    const view = this.#view()
-    const request = new URLSearchParams({ limit: view.get('limit') ?? '50' })
-    const status = view.get('status')
-    if (status) request.set('status', status)
-    for (const name of ['from', 'to']) {
-      const local = view.get(name)
-      if (local && !Number.isNaN(Date.parse(local)))
-        request.set(name, new Date(local).toISOString())
-    }
-    const key = view.get('key')
-    if (key) request.set(`${view.get('field') ?? 'payload'}.${key}`, view.get('value') ?? '')
-    const cursor = this.#cursors().at(-1)
-    if (cursor) request.set('cursor', cursor)
-    return request.toString()
+    if (query === changedView(this.query, {})) return
+    this.dispatchEvent(new CustomEvent('inbox-query', { detail: query }))
   }
 }
 
