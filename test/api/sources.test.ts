@@ -236,6 +236,12 @@ describe('a delivery', () => {
       }, 0)
     }
     expect(await stored()).toBeLessThanOrEqual(before + 1)
+    // A counter of Prometheus must not fall when another isolate answers: it has what the shards were told.
+    const scraped = async () => {
+      const { text } = await inbox.get('/metrics?format=prometheus')
+      return Number(/source_refused_total\{source="quiet"\} (\d+)/.exec(text)?.[1])
+    }
+    expect(await scraped()).toBe(await stored())
     expect((await github(inbox, 'quiet', 'after-the-flood', '{"n":1}')).status).toBe(200)
     expect(await stored()).toBe(before + 200)
     expect((await countsOf(inbox, 'quiet'))?.refused).toBe(before + 200)

@@ -67,3 +67,21 @@ test('a shard that stays away is a 503 within a few seconds, and the sender may 
     expect((await post(inbox, `away-${fault}`)).status).toBe(200)
   }
 })
+
+test('refusals that a shard could not be told of are told with the next delivery', async ({
+  inbox,
+  steer,
+}) => {
+  const scraped = async () => {
+    const { text } = await inbox.get('/metrics?format=prometheus')
+    return Number(/source_refused_total\{source="github"\} (\d+)/.exec(text)?.[1])
+  }
+  const before = await scraped()
+  const unsigned = () => fetch(new URL('/in/github', inbox.url), { method: 'POST', body: '{}' })
+  for (let n = 0; n < 5; n++) expect((await unsigned()).status).toBe(401)
+  await steer({ faults: { accept: 'reset' } })
+  expect((await post(inbox, 'refusals')).status).toBe(503)
+  await steer({ faults: {} })
+  expect((await post(inbox, 'refusals')).status).toBe(200)
+  await expect.poll(scraped).toBe(before + 5)
+})
