@@ -67,8 +67,12 @@ export class EventShard extends DurableObject<Env> {
     return this.#acceptor.accept(events, counts, refused)
   }
 
-  /** Keeps the largest SHARD_COUNT. It is the first shard that is told of all. @returns every one, largest first */
-  async raiseShardCount(count: number): Promise<number[]> {
+  /**
+   * Keeps the largest SHARD_COUNT. It is the first shard that is told of all.
+   * Its name stays as it is: workers and shards of two versions meet while one is deployed.
+   * @returns every one, largest first
+   */
+  async noteShardCount(count: number): Promise<number[]> {
     return this.#counts.raiseTo(count)
   }
 
@@ -156,7 +160,7 @@ export class EventShard extends DurableObject<Env> {
 
   /**
    * Returns the counters, which change in the same transaction as the events they count.
-   * @param count for raiseShardCount
+   * @param count for noteShardCount
    */
   async metrics(count?: number): Promise<WithShardCounts<ShardMetrics>> {
     const raised = await this.#raised(count)
@@ -199,7 +203,7 @@ export class EventShard extends DurableObject<Env> {
 
   /**
    * Tells D1 what the journal holds now, for at most FLUSH_TIMEOUT_MS.
-   * @param count for raiseShardCount
+   * @param count for noteShardCount
    * @returns what D1 has still not been told of it, and how many events there are
    */
   async flush(count?: number): Promise<WithShardCounts<Flushed>> {

@@ -73,8 +73,8 @@ export interface Untold {
 
 /** The result of a flush: what D1 has still not been told, and the counts. */
 export interface Flushed extends Untold {
-  /** How many events the shard has in each status. */
-  counts: Record<EventStatus, number>
+  /** How many events the shard has in each status; a shard of the version before leaves it out. */
+  counts?: Record<EventStatus, number>
 }
 
 /** An answer with every SHARD_COUNT there was, largest first. The first shard adds them when it is told ours. */

@@ -63,7 +63,8 @@ async function totalOf(
     const row = await readOne<{ total: number | null }>(env.DB, total.count)
     return row?.total ?? null
   }
-  const counts = flushed?.map((each) => each.counts) ?? [await totals(env)]
+  const known = flushed?.flatMap((each) => each.counts ?? [])
+  const counts = known && known.length === flushed?.length ? known : [await totals(env)]
   return total.counters.reduce((all, status) => all + sumOf(counts, (each) => each[status]), 0)
 }
 
@@ -72,7 +73,7 @@ function untoldIn(flushed: Flushed[] | undefined): Untold | undefined {
   return (
     flushed && {
       unstored: sumOf(flushed, ({ unstored }) => unstored),
-      stale: sumOf(flushed, ({ stale }) => stale),
+      stale: sumOf(flushed, ({ stale = 0 }) => stale),
     }
   )
 }

@@ -152,7 +152,7 @@ export async function shardCountsOrPresent(env: Env): Promise<ShardCounts> {
 async function fetchShardCounts(env: Env): Promise<ShardCounts> {
   const configured = env.SHARD_COUNT
   const count = configuredCount(env)
-  const raised = await answerOf(shardNamed(env, shardName(0)).raiseShardCount(count))
+  const raised = await answerOf(shardNamed(env, shardName(0)).noteShardCount(count))
   return keepShardCounts(configured, count, raised)
 }
 

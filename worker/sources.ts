@@ -21,7 +21,7 @@ import { shardNamed } from './shards'
 
 /** This module takes the webhooks of other services, each at the URL of its source. */
 
-/** Senders wait for seconds only, and some never send again: so a shard that is away is asked again within this time. */
+/** A shard that is away is asked again for so long: senders wait for seconds only, and some never send again. */
 const MAX_WAIT_MS = 2_500
 /** A shard that says nothing for so long is asked again. */
 const MAX_TRY_MS = 1_000

@@ -63,7 +63,7 @@ test('readiness needs no token, names nothing of the inside, and is found out on
   await steerAt(url, { readMs: 0 })
   const silences: [name: string, Partial<Steering>][] = [
     ['database', { hold: ['reads'] }],
-    ['shard', { faults: { raiseShardCount: 'hold' } }],
+    ['shard', { faults: { noteShardCount: 'hold' } }],
   ]
   for (const [name, silence] of silences) {
     await steerAt(url, silence)

@@ -110,7 +110,7 @@ test('a worker that has not heard of more shards says so, rather than that there
   expect((await inbox.get('/inbox/nowhere')).status).toBe(404)
   const held = ids('held').find((id) => shardOf(id, 2) === 1) ?? ''
   await inbox.postId(held)
-  await inbox.shard(0).raiseShardCount(9)
+  await inbox.shard(0).noteShardCount(9)
   // What it did with others of the same request it tells.
   const acks = await inbox.call<object[]>('POST', '/inbox/ack', { event_ids: [held, 'nowhere'] })
   expect([acks.status, acks.body.data]).toMatchObject([

@@ -59,7 +59,7 @@ for (const silent of [0, 1]) {
   }) => {
     const ids = await addExpired(inbox, `silent${silent}`, 1_200)
     const own = ids.filter((id) => shardOf(id) === silent)
-    const silence = ['remove', 'ensureAlarm', 'raiseShardCount'].map((call) => [
+    const silence = ['remove', 'ensureAlarm', 'noteShardCount'].map((call) => [
       `shard-${silent}.${call}`,
       'hold',
     ])
@@ -212,7 +212,7 @@ test('a D1 that never answers is given up after 10 seconds', async () => {
   // Locally D1 cannot be made to hang alone: this stands for the silence, not for D1.
   const statement = { bind: () => statement, all: () => new Promise(() => {}) }
   const DB = { prepare: () => statement }
-  const SHARD = { getByName: () => ({ raiseShardCount: async () => [2] }) }
+  const SHARD = { getByName: () => ({ noteShardCount: async () => [2] }) }
   const silent = { DB, SHARD, SHARD_COUNT: '2', RETENTION_DAYS: '7' } as unknown as Env
   vi.useFakeTimers()
   onTestFinished(() => void vi.useRealTimers())

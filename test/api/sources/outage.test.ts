@@ -26,7 +26,7 @@ const post = async (inbox: Inbox, id: string) => {
 // First of all: this worker has not asked the first shard for anything yet.
 test('a worker that has just started asks again too', async ({ inbox, steer }) => {
   for (const fault of ['reset', 'throw', 'hold'] as const) {
-    await steer({ faults: { raiseShardCount: fault } })
+    await steer({ faults: { noteShardCount: fault } })
     const away = await post(inbox, `cold-${fault}`)
     expect([away.status, away.body.code]).toEqual([503, 'UNAVAILABLE'])
     await steer({ faults: {} })

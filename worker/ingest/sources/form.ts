@@ -43,7 +43,10 @@ function decodeBytewise(text: string): string {
   }
 }
 
-/** The fields as an object without a prototype to be reached by a name; a field that comes several times is an array. */
+/**
+ * The fields as an object; one that comes several times is an array.
+ * It has no prototype, so that no name reaches one.
+ */
 export function formPayload(fields: readonly [string, string][]): {
   payload: string
   value: Record<string, unknown>
