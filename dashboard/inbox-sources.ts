@@ -35,6 +35,8 @@ export class InboxSources extends LitElement {
         overflow-wrap: anywhere;
       }
       .name {
+        /* A short name stays whole, however much room the other columns ask for. */
+        min-width: 6.5rem;
         font-weight: 600;
       }
       .url {

@@ -244,5 +244,10 @@ describe('the sources', () => {
       const display = await computed(table.locator('td').first(), 'display')
       expect([width, display]).toEqual([width, width > 720 ? 'table-cell' : 'grid'])
     }
+    // Without a long one beside it, a short name is not broken to make room for the rest.
+    const rows = table.locator('tbody tr')
+    await rows.evaluateAll((all) => all.slice(2).forEach((row) => row.setAttribute('hidden', '')))
+    const name = await page.locator('inbox-sources .name').first().boundingBox()
+    expect(name?.height).toBeLessThan(30)
   })
 })
