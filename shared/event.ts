@@ -3,6 +3,9 @@ import { LIMITS } from './limits'
 export type EventStatus = 'pending' | 'delivered' | 'failed'
 export const STATUSES: readonly EventStatus[] = ['pending', 'delivered', 'failed']
 
+/** The subscription that takes what no other one does. */
+export const INBOX = 'inbox'
+
 /** An event as its shard accepts it. */
 export interface NewEvent {
   event_id: string
@@ -13,6 +16,10 @@ export interface NewEvent {
   caller?: string
   /** The name of the source it came in by; it is counted there. */
   source?: string
+  /** The names of the subscriptions that take it; absent when `inbox` alone does. */
+  subscriptions?: string[]
+  /** Consumers get it from this moment on, in milliseconds since 1970; absent: at once. */
+  not_before?: number
   /** True when the service made the id, so that no other event can have it. */
   isNew?: true
   /**
