@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto'
 
-const SCOPES = ['write', 'read', 'manage']
+const SCOPES = ['write', 'read', 'manage', 'consume']
 const [name = 'producer', ...wanted] = process.argv.slice(2)
 const scopes = wanted.length > 0 ? wanted : SCOPES
 const unknown = scopes.filter((scope) => !SCOPES.includes(scope))

@@ -1,5 +1,5 @@
-export type Scope = 'write' | 'read' | 'manage'
-const SCOPES: readonly unknown[] = ['write', 'read', 'manage'] satisfies Scope[]
+export const SCOPES = ['write', 'read', 'manage', 'consume'] as const
+export type Scope = (typeof SCOPES)[number]
 
 export interface Token {
   name: string
@@ -57,15 +57,15 @@ function parseToken(entry: unknown, index: number): KnownToken {
     pad(token, new Uint8Array(TOKEN_BYTES))
   if (typeof name !== 'string' || !padded || !Array.isArray(scopes) || !scopes.every(isScope)) {
     throw new Error(
-      `entry ${index} is not {"name", "token", "scopes": ["write", "read", "manage"]}, ` +
-        `the token up to ${TOKEN_BYTES} visible ASCII characters`,
+      `entry ${index} is not {"name", "token", "scopes": […]}, ` +
+        `the scopes of ${SCOPES.join(', ')}, the token up to ${TOKEN_BYTES} visible ASCII characters`,
     )
   }
-  return { name, scopes, padded }
+  return { name, scopes: scopes.includes('manage') ? [...scopes, 'consume'] : scopes, padded }
 }
 
 function isScope(value: unknown): value is Scope {
-  return SCOPES.includes(value)
+  return SCOPES.some((scope) => scope === value)
 }
 
 const encoder = new TextEncoder()

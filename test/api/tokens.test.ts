@@ -1,4 +1,5 @@
 import { describe, expect } from 'vitest'
+import { parseTokens } from '../../shared/tokens'
 import { logText } from '../support/logs'
 import { AUTHORIZED, test } from '../support/world'
 
@@ -27,6 +28,15 @@ describe('tokens', () => {
     expect(await status('r', 'POST', '/events', '{"payload":{}}')).toBe(403)
     expect(await status('r', 'GET', '/inbox')).toBe(200)
     expect(inbox.url).toBeDefined()
+  })
+
+  test('that may manage may consume too; the others only what they say', () => {
+    const scopesOf = (...scopes: string[]) =>
+      parseTokens(JSON.stringify([{ name: 'a', token: 't', scopes }]))[0]?.scopes
+    expect(scopesOf('consume')).toEqual(['consume'])
+    expect(scopesOf('manage', 'read')).toEqual(['manage', 'read', 'consume'])
+    expect(scopesOf('write', 'read')).toEqual(['write', 'read'])
+    expect(() => scopesOf('consumes')).toThrow('the scopes of write, read, manage, consume')
   })
 
   test('that are missing or malformed are a 503 for everybody, and only the log says why', async ({
