@@ -2,6 +2,7 @@ import { HttpError } from './problem'
 import { STANDARD_WEBHOOKS } from './senders/generic'
 import { decodeSecrets, type Secret } from './source-secrets'
 import { readSources, type Sources } from './sources'
+import { readSubscriptions, type Subscriptions } from './subscriptions'
 import { type KnownToken, parseTokens } from './tokens'
 
 /** This module reads the configuration and says in words what is wrong with it. No I/O; it never quotes a secret. */
@@ -21,6 +22,8 @@ export interface Configuration {
   origins: readonly string[]
   logLevel: Level
   sources: Sources
+  /** Null when anything in them is wrong: then no event is accepted. */
+  subscriptions: Subscriptions | null
   /** One sentence for each thing that is wrong. */
   mistakes: readonly string[]
   /** What works, but may not be meant: a sentence each. */
@@ -36,8 +39,8 @@ type Name =
   | 'ALLOWED_ORIGINS'
   | 'LOG_LEVEL'
 
-/** The variables as the platform gives them. Each is text, or a number where `wrangler.jsonc` has one. */
-export type Variables = Partial<Record<Name, unknown>>
+/** The variables as the platform gives them. Each is text, or what `wrangler.jsonc` has: a number, or a list. */
+export type Variables = Partial<Record<Name | 'SOURCES' | 'SUBSCRIPTIONS', unknown>>
 
 const read = new WeakMap<Variables, Configuration>()
 
@@ -74,7 +77,8 @@ export function readConfiguration(env: Variables): Configuration {
     }
   }
   const sources = readSources(env)
-  mistakes.push(...sources.mistakes)
+  const { subscriptions, mistakes: misrouted } = readSubscriptions(env)
+  mistakes.push(...sources.mistakes, ...misrouted)
   return {
     tokens: value('API_TOKENS', parseTokens),
     webhooks: value('WEBHOOK_SECRET', parseSecrets),
@@ -84,6 +88,7 @@ export function readConfiguration(env: Variables): Configuration {
     origins: originsOf(env.ALLOWED_ORIGINS, mistakes),
     logLevel: value('LOG_LEVEL', logLevel) ?? 'info',
     sources,
+    subscriptions,
     mistakes,
     warnings: sources.warnings,
   }

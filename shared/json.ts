@@ -19,3 +19,8 @@ export function jsonOf(members: Record<string, unknown>): string {
   })
   return `{${shown.join(',')}}`
 }
+
+/** Says whether a JSON value is an object, not a list. */
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

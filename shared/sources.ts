@@ -1,3 +1,4 @@
+import { isObject } from './json'
 import { COMMERCE } from './senders/commerce'
 import { GENERIC, type GenericType, STANDARD_WEBHOOKS } from './senders/generic'
 import { WORK } from './senders/work'
@@ -238,8 +239,4 @@ function orphans(env: Variables, shared: Given | null, names: string[]): string[
     found.push(`SOURCE_SECRETS has a name that no source has${advice ? `; ${advice}` : ''}`)
   }
   return found
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

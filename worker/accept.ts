@@ -3,6 +3,7 @@ import type { NewEvent } from '../shared/event'
 import { log } from '../shared/log'
 import type { AcceptOutcome, KnownOutcome } from '../shared/outcomes'
 import type { HttpError } from '../shared/problem'
+import { type Subscriptions, subscriptionsOf } from '../shared/subscriptions'
 import { eventUnanswered, isPassing } from './http/silence'
 import type { Draft } from './ingest/event'
 import { digestOf } from './ingest/identity'
@@ -19,22 +20,26 @@ export function isHeld(outcome: Outcome): outcome is KnownOutcome {
 }
 
 /**
- * Makes the event of a draft, and decides its id.
+ * Makes the event of a draft: decides its id, and which subscriptions take it.
  * That is the id given, or one derived from what identifies a repeat of it, or a new UUID v7 (RFC 9562).
  */
 export function newEvent(
-  { payload, metadata, event_id, identity }: Draft,
+  { payload, metadata, event_id, identity, not_before }: Draft,
   key: string[] | null,
   fingerprint: string | undefined,
   correlation_id: string,
   caller: string,
+  subscriptions: Subscriptions,
 ): NewEvent | Promise<NewEvent> {
+  const takers = subscriptionsOf(subscriptions, { payload, metadata })
   const named = (id: string): NewEvent => ({
     event_id: id,
     payload,
     metadata,
     correlation_id,
     caller,
+    ...(takers && { subscriptions: takers }),
+    ...(not_before !== null && { not_before }),
     ...(fingerprint && { fingerprint }),
   })
   const same = key ?? identity

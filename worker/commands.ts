@@ -1,8 +1,9 @@
 import { cutReason } from '../shared/dead-letter'
 import { EVENT_ID_RULE, isEventId } from '../shared/event'
+import { isObject } from '../shared/json'
 import { LIMITS } from '../shared/limits'
 import { type Complaint, type HttpError, invalid } from '../shared/problem'
-import { isObject, parseJson } from './http/json'
+import { parseJson } from './http/json'
 import { didYouMean } from '../shared/suggestion'
 
 /** This module parses the bodies of requests that change events. No I/O. */

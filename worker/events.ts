@@ -1,4 +1,4 @@
-import { configurationOf, notConfigured } from '../shared/config'
+import { configurationOf, needed, notConfigured } from '../shared/config'
 import { isoTime, type NewEvent } from '../shared/event'
 import { firstOf } from '../shared/log'
 import type { KnownOutcome } from '../shared/outcomes'
@@ -113,11 +113,13 @@ export function batchResults(events: (NewEvent | null)[], outcomes: Outcome[]): 
  */
 export async function postEvents(request: InboxRequest, env: Env): Promise<Response> {
   const { batch, entries, key, text } = await readEvents(request, configurationOf(env).webhooks)
+  const subscriptions = needed(configurationOf(env).subscriptions)
+  const caller = request.caller?.name ?? ''
   const fingerprint = key ? await digestOf(text) : undefined
   const events = await Promise.all(
     entries.map((entry) =>
       'draft' in entry
-        ? newEvent(entry.draft, key, fingerprint, request.correlationId, request.caller?.name ?? '')
+        ? newEvent(entry.draft, key, fingerprint, request.correlationId, caller, subscriptions)
         : null,
     ),
   )

@@ -10,6 +10,7 @@ import {
 import { type EventStatus, isEventId, isoTime, STATUSES } from '../shared/event'
 import { fnv1a } from '../shared/hash'
 import { LIMITS } from '../shared/limits'
+import { isMemberName, MEMBER_PATH_RULE, memberPath } from '../shared/member-path'
 import { readParameters } from './http/parameters'
 import { isDay } from './http/time'
 
@@ -158,21 +159,16 @@ export function parseTime(text: string): number | null {
 
 /** Reads a `payload.<key>` or `metadata.<key>` parameter as a filter; null for any other parameter. */
 function readMember(read: Reader, name: string, value: string): MemberFilter | null {
-  const [column = '', ...keys] = name.split('.')
-  if (column !== 'payload' && column !== 'metadata') return null
-  if (
-    keys.length > LIMITS.QUERY_PATH_DEPTH ||
-    !keys.every((key) => /^[A-Za-z0-9_-]{1,64}$/.test(key))
-  ) {
-    read.complain(
-      name,
-      `must name 1 to ${LIMITS.QUERY_PATH_DEPTH} keys of A-Z a-z 0-9 _ -, separated by dots`,
-    )
+  if (!isMemberName(name)) return null
+  const member = memberPath(name)
+  if (!member) {
+    read.complain(name, MEMBER_PATH_RULE)
     return null
   }
   if (value.length > LIMITS.QUERY_VALUE_LENGTH)
     read.complain(name, `must be at most ${LIMITS.QUERY_VALUE_LENGTH} characters`)
-  return { column, path: `$${keys.map((key) => `."${key}"`).join('')}`, value }
+  const path = `$${member.keys.map((key) => `."${key}"`).join('')}`
+  return { column: member.part, path, value }
 }
 
 function readCursor(read: Reader, sort: Sort, identity: string): Position | null {

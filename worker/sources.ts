@@ -1,4 +1,4 @@
-import { configurationOf, notConfigured } from '../shared/config'
+import { configurationOf, needed, notConfigured } from '../shared/config'
 import type { NewEvent } from '../shared/event'
 import { LIMITS } from '../shared/limits'
 import { log, logOnce } from '../shared/log'
@@ -49,13 +49,14 @@ export async function postDelivery(
   const { payload } = verdict.content
   const metadata = metadataOf(source, delivery, verdict)
   if (exceeds(payload + metadata, LIMITS.STORED_BYTES)) throw tooLarge(LIMITS.STORED_BYTES)
-  const draft = { payload, metadata, event_id: null, identity: verdict.identity }
+  const draft = { payload, metadata, event_id: null, identity: verdict.identity, not_before: null }
   const event = await newEvent(
     draft,
     null,
     undefined,
     request.correlationId,
     `source:${source.name}`,
+    needed(configurationOf(env).subscriptions),
   )
   request.facts = { ...request.facts, event_id: event.event_id }
   const status = await deliver(env, { ...event, source: source.name })

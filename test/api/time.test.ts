@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { isDay, isTimestamp } from '../../worker/http/time'
+import { isDay, isTimestamp, timestampMs } from '../../worker/http/time'
 
 test('a day is one of the calendar', () => {
   for (const day of ['2026-11-21', '2028-02-29', '2000-02-29', '0001-01-01', '9999-12-31'])
@@ -58,4 +58,18 @@ test('every moment that a Date can be is a timestamp', () => {
     noInvalidDate: true,
   })
   fc.assert(fc.property(date, (each) => isTimestamp(each.toISOString())))
+})
+
+test('a timestamp is a moment, whatever its offset, case and digits', () => {
+  const moments: [text: string, iso: string][] = [
+    ['2026-11-21T08:30:00Z', '2026-11-21T08:30:00.000Z'],
+    ['2026-11-21t08:30:00.123456789z', '2026-11-21T08:30:00.123Z'],
+    ['2026-11-21T00:00:00.5-23:59', '2026-11-21T23:59:00.500Z'],
+    ['0000-01-01T00:00:00Z', '0000-01-01T00:00:00.000Z'],
+    ['2016-12-31T23:59:60Z', '2017-01-01T00:00:00.000Z'],
+    ['2017-01-01T05:29:60.5+05:30', '2017-01-01T00:00:00.500Z'],
+  ]
+  for (const [text, iso] of moments)
+    expect([text, timestampMs(text)]).toEqual([text, Date.parse(iso)])
+  expect(timestampMs('2026-02-30T08:30:00Z')).toBeNull()
 })

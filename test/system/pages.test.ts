@@ -113,7 +113,9 @@ test('the README lists every variable, secret and optional binding, with the def
     readFileSync(file, 'utf8'),
   )
   const configured = types.flatMap((source) =>
-    [...source.matchAll(/^\s+([A-Z_]+)\??: (?:string|RateLimit)\b/gm)].map(([, name]) => name),
+    [...source.matchAll(/^\s+([A-Z_]+)\??: (?:string\b|RateLimit\b|unknown\[\])/gm)].map(
+      ([, name]) => name,
+    ),
   )
   const rows = tableUnder(readme, '## Configuration')
   expect(names(rows).toSorted()).toEqual([...new Set(configured)].toSorted())

@@ -1,3 +1,4 @@
+import { isObject } from '../../shared/json'
 import { LIMITS } from '../../shared/limits'
 import { HttpError } from '../../shared/problem'
 import { nestingDepth } from './json-text'
@@ -20,10 +21,6 @@ export function parseJson(text: string, example = '{"payload": {"order": 1}}'): 
     const detail = `The body is not valid JSON${reason}. Send an object such as ${example}.`
     throw new HttpError(400, 'INVALID_JSON', detail)
   }
-}
-
-export function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 /** Names the type of a JSON value, for a message. */

@@ -14,3 +14,11 @@ export function isTimestamp(text: string): boolean {
   const utc = new Date(`${date}T${minute}:00${offset.toUpperCase()}`)
   return second !== '60' || utc.toISOString().slice(11, 16) === '23:59'
 }
+
+/** Reads a timestamp to milliseconds since 1970; null for what is none. A leap second is the one that follows it. */
+export function timestampMs(text: string): number | null {
+  if (!isTimestamp(text)) return null
+  const isLeap = text.slice(17, 19) === '60'
+  const ordinary = isLeap ? `${text.slice(0, 17)}59${text.slice(19)}` : text
+  return Date.parse(ordinary.toUpperCase()) + (isLeap ? 1_000 : 0)
+}

@@ -48,6 +48,7 @@ export function parseCloudEvent(text: string): Draft {
   const metadata = attributes.map(([name]) => [name, new JsonText(sources.get(name) ?? 'null')])
   return {
     event_id: null,
+    not_before: null,
     identity: ['cloudevents', String(parsed.source), String(parsed.id)],
     payload,
     metadata: jsonOf(Object.fromEntries(metadata)),
@@ -82,6 +83,7 @@ export function parseBinaryCloudEvent(headers: Headers, body: Uint8Array): Draft
   const identity = isDamaged ? null : ['cloudevents', ...names]
   return {
     event_id: null,
+    not_before: null,
     identity,
     payload: binaryPayload(headers, body),
     metadata: JSON.stringify(attributes),

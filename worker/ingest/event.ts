@@ -1,9 +1,10 @@
 import { EVENT_ID_RULE, isEventId } from '../../shared/event'
 import { LIMITS } from '../../shared/limits'
-import { jsonOf, JsonText } from '../../shared/json'
+import { isObject, jsonOf, JsonText } from '../../shared/json'
 import { type Complaint, type HttpError, invalid } from '../../shared/problem'
-import { isObject, parseJson, typeName } from '../http/json'
+import { parseJson, typeName } from '../http/json'
 import { memberSources } from '../http/json-text'
+import { timestampMs } from '../http/time'
 import { didYouMean } from '../../shared/suggestion'
 
 /** This module reads one event in the inbox's own format. No I/O. */
@@ -19,14 +20,19 @@ export interface Draft {
   event_id: string | null
   /** What identifies the event when it comes again, such as a CloudEvent's source and id. It becomes the event_id. */
   identity: string[] | null
+  /** Consumers get it from this moment on, in milliseconds since 1970; null: at once. */
+  not_before: number | null
 }
 
-const MEMBERS = ['payload', 'metadata', 'event_id']
+const MEMBERS = ['payload', 'metadata', 'event_id', 'not_before']
 const CLOUD_EVENT =
   'is an attribute of a CloudEvent; send one with "Content-Type: application/cloudevents+json", ' +
   'several as an array with "application/cloudevents-batch+json"'
 
-/** Parses JSON text `{"payload", "metadata"?, "event_id"?}`. @throws HttpError 400 that names every wrong member */
+/**
+ * Parses JSON text `{"payload", "metadata"?, "event_id"?, "not_before"?}`.
+ * @throws HttpError 400 that names every wrong member
+ */
 export function parseEvent(text: string): Draft {
   const { parsed, sources } = parseMembers(text)
   if ('specversion' in parsed)
@@ -48,6 +54,15 @@ export function parseEvent(text: string): Draft {
       detail: `${EVENT_ID_RULE}; leave it out to have one made`,
     })
   }
+  const notBefore = typeof parsed.not_before === 'string' ? timestampMs(parsed.not_before) : null
+  if (parsed.not_before != null && notBefore === null) {
+    complaints.push({
+      pointer: '#/not_before',
+      detail:
+        'must be a timestamp with its offset, such as 2026-11-21T08:30:00Z (RFC 3339); ' +
+        'leave it out, or null, for at once',
+    })
+  }
   for (const name of sources.keys()) {
     if (complaints.length >= LIMITS.COMPLAINTS) break
     if (MEMBERS.includes(name)) continue
@@ -63,6 +78,7 @@ export function parseEvent(text: string): Draft {
   return {
     event_id: isEventId(parsed.event_id) ? parsed.event_id : null,
     identity: null,
+    not_before: notBefore,
     payload,
     metadata: metadata === 'null' ? null : metadata,
   }

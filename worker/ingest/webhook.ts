@@ -38,7 +38,7 @@ export async function readWebhook(request: Body, secrets: readonly Secret[]): Pr
   const webhook_timestamp = firstHeader(headers, TIMESTAMPS)
   const metadata = JSON.stringify({ webhook_id: id, webhook_timestamp })
   if (exceeds(payload + metadata, LIMITS.STORED_BYTES)) throw tooLarge(LIMITS.STORED_BYTES)
-  const draft = { event_id: null, identity: null, payload, metadata }
+  const draft = { event_id: null, identity: null, not_before: null, payload, metadata }
   return { batch: false, entries: [{ draft }], key: ['webhook', id], text: id }
 }
 

@@ -1,6 +1,7 @@
 import { base64Of } from '../../../shared/encoding'
+import { isObject } from '../../../shared/json'
 import { withoutMark } from '../../http/body'
-import { isObject, parseJson } from '../../http/json'
+import { parseJson } from '../../http/json'
 import { isJson, mediaTypeOf, parseMediaType } from '../../http/media-type'
 import { payloadOf } from '../event'
 import { formPayload, parseForm } from './form'

@@ -1,7 +1,7 @@
 import { bytesOfText, hexOf } from '../../../shared/encoding'
+import { isObject } from '../../../shared/json'
 import type { Handshake } from '../../../shared/source-types'
 import type { Source } from '../../../shared/sources'
-import { isObject } from '../../http/json'
 import { isSecret, keyOf } from './keys'
 import type { Accepted, Reason } from './verify'
 
