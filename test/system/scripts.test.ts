@@ -1,8 +1,12 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { expect, onTestFinished } from 'vitest'
+import { scripts } from '../../package.json'
 import { readSources, secretVariable } from '../../shared/sources'
 import { test as base } from '../support/world'
 
@@ -53,6 +57,34 @@ test('the screenshots say what an inbox lacks, and how to fill it', async ({ inb
   expect(status).toBe(1)
   expect(errors).toContain('has no pending and no delivered and no failed events')
   expect(errors).toContain('npm run demo')
+})
+
+test('a deployment is refused for variables that are malformed, not for secrets that are elsewhere', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'event-inbox-'))
+  onTestFinished(() => rmSync(folder, { recursive: true }))
+  const check = async (vars: object) => {
+    const file = join(folder, 'wrangler.json')
+    writeFileSync(file, JSON.stringify({ name: 'a', vars }))
+    const child = spawn('npm', ['run', '--silent', 'check:config', '--', file])
+    const ended = new Promise((resolve) => child.on('close', resolve))
+    const [errors] = await Promise.all([text(child.stderr), text(child.stdout)])
+    return { status: await ended, errors }
+  }
+  const SOURCES = [{ name: 'shop', type: 'stripe' }]
+  const good = await check({ SOURCES, SUBSCRIPTIONS: [{ name: 'billing' }], SHARD_COUNT: '2' })
+  expect(good).toEqual({ status: 0, errors: '' })
+  const { status, errors } = await check({
+    SOURCES: [...SOURCES, { name: 'other', type: 'stripes' }],
+    SUBSCRIPTIONS: [{ name: 'billing', filtre: {} }],
+    SHARD_COUNT: 'two',
+  })
+  expect(status).toBe(1)
+  expect(errors.match(/^- .*$/gm)).toEqual([
+    expect.stringContaining('SOURCES: "other" has a type that is not known'),
+    expect.stringContaining('SUBSCRIPTIONS: "billing" has a member that is not known, "filtre"'),
+    expect.stringContaining('SHARD_COUNT is not a whole number'),
+  ])
+  expect(scripts.deploy).toMatch(/^npm run --silent check:config && wrangler deploy /)
 })
 
 test('the source script prints lines that make a source, and the URL for its sender', async () => {
