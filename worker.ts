@@ -18,8 +18,10 @@ import {
   reportMistakes,
 } from './worker/http/middleware'
 import { getEvent, getInbox } from './worker/inbox'
+import { postClaim, postExtend, postSettle } from './worker/leases'
 import { getMetrics } from './worker/metrics'
 import { getSources, getSubscription, postDelivery } from './worker/sources'
+import { getSubscriptionNamed, getSubscriptions } from './worker/subscriptions'
 
 const router = Router<InboxRequest, [env: Env, ctx: ExecutionContext], Response>({
   before: [correlate, (_, env) => reportMistakes(env), preflight, limitSize],
@@ -29,6 +31,7 @@ const router = Router<InboxRequest, [env: Env, ctx: ExecutionContext], Response>
   .post('/events', allow('write'), postEvents)
   .get('/inbox', allow('read'), getInbox)
   .post('/inbox/ack', allow('manage'), postAcks)
+  .post('/inbox/claim', allow('consume'), postClaim)
   .get('/inbox/:id', allow('read'), getEvent)
   .delete('/inbox/:id', allow('manage'), deleteEvent)
   .post('/inbox/:id/ack', allow('manage'), postMove('ack'))
@@ -38,6 +41,10 @@ const router = Router<InboxRequest, [env: Env, ctx: ExecutionContext], Response>
   .post('/in/:source/:token', postDelivery)
   .get('/in/:source', getSubscription)
   .get('/sources', allow('read'), getSources)
+  .post('/leases/:token/extend', allow('consume'), postExtend)
+  .post('/leases/:token/settle', allow('consume'), postSettle)
+  .get('/subscriptions', allow('read'), getSubscriptions)
+  .get('/subscriptions/:name', allow('read'), getSubscriptionNamed)
   .get('/dlq', allow('read'), getDeadLetters)
   .post('/dlq/retry', allow('manage'), postRedrive)
   .get('/metrics', allow('read'), getMetrics)

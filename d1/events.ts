@@ -29,6 +29,30 @@ export async function readSmallBodies(
   return runOnD1(db, SMALL_BODIES, [JSON.stringify(ids), maxBytes])
 }
 
+const BODIES = `
+  WITH wanted AS (SELECT key AS position, value AS event_id FROM json_each(?1)),
+  sized AS (
+    SELECT position, event_id, payload, metadata,
+      sum(octet_length(payload) + coalesce(octet_length(metadata), 0)) OVER in_order AS bytes,
+      row_number() OVER in_order AS nth
+    FROM wanted JOIN events USING (event_id) WINDOW in_order AS (ORDER BY position))
+  SELECT event_id, iif(nth = 1 OR bytes <= ?2, payload, NULL) AS payload,
+    iif(nth = 1 OR bytes <= ?2, metadata, NULL) AS metadata FROM sized`
+
+type BodyRow = { event_id: string; payload: string | null; metadata: string | null }
+
+/**
+ * Reads the bodies of events, in their order, up to so many bytes; the first one is read whatever its size.
+ * The payload of an event beyond that is null; one that D1 does not have is left out. @throws what D1 throws
+ */
+export async function readBodies(
+  db: D1Database,
+  ids: string[],
+  maxBytes: number,
+): Promise<BodyRow[]> {
+  return runOnD1(db, BODIES, [JSON.stringify(ids), maxBytes])
+}
+
 // Pages go on by position in the index, not by offset: D1 may still have some of the events just removed.
 const DELIVERED = `
   SELECT event_id, created_at, updated_at FROM events

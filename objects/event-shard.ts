@@ -1,11 +1,19 @@
 import { DurableObject } from 'cloudflare:workers'
+import type {
+  Claimed,
+  ClaimRequest,
+  Extended,
+  HeldLease,
+  Settled,
+  Settlement,
+} from '../shared/claim'
 import type { RecordedLetter } from '../shared/dead-letter'
 import type { NewEvent } from '../shared/event'
-import { maxRetries } from '../shared/lifecycle'
 import { LOGGED_IDS } from '../shared/log'
 import type { ShardMetrics } from '../shared/metrics'
 import type {
   AcceptOutcome,
+  ByHand,
   CountStep,
   Flushed,
   HandOver,
@@ -24,10 +32,13 @@ import { repeatOf } from './accept-events'
 import { Acceptor } from './acceptor'
 import { Arming } from './alarm/arming'
 import { AlarmLoop } from './alarm/loop'
+import { Claims } from './claims'
 import { KnownCounts } from './former-owners'
 import { GroupCommit } from './group-commit'
 import { type Move, moveEvents, removeEvents } from './move-events'
 import { Pace } from './pace'
+import { policyOf } from './policy'
+import { extend, settle } from './settle'
 import {
   countPeriods,
   heldLetters,
@@ -35,7 +46,9 @@ import {
   recountRows,
   untoldPeriods,
 } from './store/recount'
+import { recountPairs } from './store/recount-pairs'
 import { ShardStore } from './store/shard-store'
+import { Waiters } from './waiters'
 
 const FLUSH_TIMEOUT_MS = 2_000
 const RESEND_AFTER_MS = 24 * 60 * 60 * 1_000
@@ -51,6 +64,9 @@ export class EventShard extends DurableObject<Env> {
   #commits = new GroupCommit((change, calls) => this.#commit(change, calls), this.#pace)
   #counts = new KnownCounts(this.env, this.#store.shardCounts)
   #acceptor = new Acceptor(this.#context, this.#commits, this.#counts)
+  #policy = policyOf(this.env)
+  #claims = new Claims(this.#context, this.#policy, () => this.#loop.isD1Away())
+  #waiters = new Waiters(this.ctx, this.#claims)
 
   /**
    * Accepts events, each once.
@@ -102,22 +118,52 @@ export class EventShard extends DurableObject<Env> {
     return state ? { ...state, body: this.#store.heldBody(state) } : null
   }
 
-  /** Marks pending events as delivered. */
-  async ack(ids: string[]): Promise<MoveOutcome[]> {
-    return this.#move({ verb: 'ack', ids })
+  /** Settles events for good, in one subscription or in all that have them open, whoever holds them. */
+  async ack(ids: string[], how?: ByHand): Promise<MoveOutcome[]> {
+    return this.#move({ ...how, verb: 'ack', ids })
   }
 
   /**
-   * Counts that a consumer could not process a pending event. The last nack fails it, for the reason given.
+   * Counts that an event could not be processed, as ack does. The last nack fails it, for the reason given.
    * A nack with the key of the last one that had a key is not counted: it is a repeat, or a conflict of bodies.
    */
-  async nack(id: string, reason: string, key?: NackKey): Promise<MoveOutcome[]> {
-    return this.#move({ verb: 'nack', ids: [id], reason, key })
+  async nack(id: string, reason: string, key?: NackKey, how?: ByHand): Promise<MoveOutcome[]> {
+    return this.#move({ ...how, verb: 'nack', ids: [id], reason, key })
   }
 
-  /** Makes failed events pending again. */
-  async retry(ids: string[]): Promise<MoveOutcome[]> {
-    return this.#move({ verb: 'retry', ids })
+  /** Opens events again where they failed. */
+  async retry(ids: string[], how?: ByHand): Promise<MoveOutcome[]> {
+    return this.#move({ ...how, verb: 'retry', ids })
+  }
+
+  /** Leases events to a consumer. Nobody else gets them until the lease ends. */
+  async claim(request: ClaimRequest): Promise<Claimed> {
+    const { subscription, waiter } = request
+    if (waiter !== undefined) this.#waiters.claimed(subscription, waiter)
+    return this.#claims.claim(request, (change) => this.#commitAlone(change))
+  }
+
+  /** Does what the holder of a lease says of its events. @returns one outcome an event */
+  async settle(settlement: Settlement): Promise<Settled[]> {
+    return this.#commits.ride(() => settle(this.#store, settlement, this.#policy))
+  }
+
+  /** Lets a lease end so many milliseconds from now. @returns what it still holds, or null when that is nothing */
+  async extend(lease: string, milliseconds: number): Promise<Extended> {
+    return this.#commits.ride(() => extend(this.#store, lease, milliseconds))
+  }
+
+  /** Lets a request of the worker wait for events; see Waiters. */
+  override fetch(request: Request): Response {
+    return this.#waiters.wait(request)
+  }
+
+  override webSocketClose(socket: WebSocket): void {
+    this.#waiters.left(socket)
+  }
+
+  override webSocketError(socket: WebSocket): void {
+    this.#waiters.left(socket)
   }
 
   /**
@@ -127,7 +173,7 @@ export class EventShard extends DurableObject<Env> {
   async redrive(reason: string | null): Promise<Redriven> {
     return this.#commits.ride(() => {
       const ids = this.#store.letters.ids(reason, REDRIVE_A_STEP)
-      const outcomes = moveEvents(this.#store, { verb: 'retry', ids }, maxRetries(this.env))
+      const outcomes = moveEvents(this.#store, { verb: 'retry', ids }, this.#policy)
       const event_ids = ids.filter((_, index) => outcomes[index]?.outcome === 'moved')
       return {
         redriven: event_ids.length,
@@ -164,12 +210,20 @@ export class EventShard extends DurableObject<Env> {
    */
   async metrics(count?: number): Promise<WithShardCounts<ShardMetrics>> {
     const raised = await this.#raised(count)
-    return { ...this.#store.metrics(), ...raised }
+    return { ...this.#store.metrics(), subscriptions: this.#claims.metrics(), ...raised }
+  }
+
+  /** Lists leases that are not over, those first that end first. */
+  async leases(subscription: string, most: number): Promise<{ leases: HeldLease[] }> {
+    return { leases: this.#store.leases.list(subscription, this.#store.clock.present(), most) }
   }
 
   /** Returns the counters beside a fresh count of the rows. It reads every row at once. */
   async recount(): Promise<Recount> {
-    return recountRows(this.ctx.storage.sql, this.ctx.id.name ?? this.ctx.id.toString())
+    const { sql } = this.ctx.storage
+    const { backlog, clock } = this.#store
+    const pairs = recountPairs(sql, clock.present(), backlog.count())
+    return { ...recountRows(sql, this.ctx.id.name ?? this.ctx.id.toString()), pairs }
   }
 
   /** Counts the next events by period of `created_at`. @param hours the moment from which on a period is an hour */
@@ -230,7 +284,7 @@ export class EventShard extends DurableObject<Env> {
   }
 
   #move(move: Move): Promise<MoveOutcome[]> {
-    return this.#commits.ride(() => moveEvents(this.#store, move, maxRetries(this.env)))
+    return this.#commits.ride(() => moveEvents(this.#store, move, this.#policy))
   }
 
   async #raised(count: number | undefined): Promise<WithShardCounts<object>> {
@@ -239,9 +293,16 @@ export class EventShard extends DurableObject<Env> {
 
   /** Makes a change in one transaction, for so many calls. */
   #commit<T>(change: () => T, calls: number): T {
-    const result = this.#store.transaction(change)
+    const result = this.#commitAlone(change)
     this.#pace.committed(calls)
+    return result
+  }
+
+  /** Makes a change in a transaction that waits for no others, and says so to those whom it concerns. */
+  #commitAlone<T>(change: () => T): T {
+    const result = this.#store.transaction(change)
     this.#arming.committed()
+    this.#waiters.tell(this.#store.takeNews(), this.#store.clock.present())
     return result
   }
 }

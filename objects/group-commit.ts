@@ -47,7 +47,7 @@ export class GroupCommit {
    * Makes a change in one transaction with those of other calls.
    * @param prepare runs before the transaction, once no other call can join the group
    * @returns the result of `change`; durable when this resolves
-   * @example const outcomes = await commits.ride(() => moveEvents(store, { verb: 'ack', ids }, maxRetries))
+   * @example const outcomes = await commits.ride(() => moveEvents(store, { verb: 'ack', ids }, policy))
    */
   ride<T>(change: () => T, prepare?: () => Promise<void>): Promise<T> {
     const { promise, resolve, reject } = Promise.withResolvers<T>()

@@ -1,11 +1,15 @@
 import type { EventState } from '../shared/event'
-import { applyTransition, type Verb } from '../shared/lifecycle'
-import type { MoveOutcome, NackKey } from '../shared/outcomes'
-import { addMove, type CountChanges } from './store/counters'
-import type { ShardStore } from './store/shard-store'
+import type { Verb } from '../shared/lifecycle'
+import type { ByHand, MoveOutcome, NackKey } from '../shared/outcomes'
+import { type Act, type Actor, Moves } from './moves'
+import { isOpen, type OpenPair, pairsOf } from './pairs'
+import type { Policy } from './policy'
+import { addToSubscription, type CountsBySubscription } from '../shared/subscription-counts'
+import type { CountChanges } from './store/counters'
+import type { ShardStore, Taken } from './store/shard-store'
 
-/** A change of status that a consumer or an operator asks for. */
-export interface Move {
+/** What an operator asks for by the ids of events, whoever holds them. */
+export interface Move extends ByHand {
   verb: Verb
   ids: string[]
   /** The reason of the dead letter, when the move fails an event. */
@@ -14,59 +18,73 @@ export interface Move {
 }
 
 /**
- * Moves events from one status to another. The caller runs it in a transaction.
+ * Moves events in one subscription, or in all in which that can be done. The caller runs it in a transaction.
  * @returns one outcome an id, in order
  */
-export function moveEvents(
-  store: ShardStore,
-  { verb, ids, reason = '', key }: Move,
-  maxRetries: number,
-): MoveOutcome[] {
+export function moveEvents(store: ShardStore, move: Move, policy: Policy): MoveOutcome[] {
+  const { verb, ids, key, subscription, by = '' } = move
   const states = store.events.states(ids)
-  const at = store.clock.nextTimestamp()
-  const moved: EventState[] = []
-  const changes: CountChanges = {}
-  const outcomes = ids.map((id): MoveOutcome => {
-    const state = states.get(id)
-    if (!state) return { outcome: 'unknown' }
-    if (key && state.nack_key === key.nack_key)
-      return state.nack_body === key.nack_body
-        ? { outcome: 'moved', event: state, replayed: true }
-        : { outcome: 'mismatch', status: state.status }
-    const next = applyTransition(verb, state, at, maxRetries)
-    if (!next) return { outcome: 'refused', status: state.status }
-    const event = { ...next, ...key }
-    states.set(id, event)
-    moved.push(event)
-    addMove(changes, state.status, event.status)
-    return { outcome: 'moved', event }
+  const act: Act =
+    verb === 'nack'
+      ? { verb, reason: move.reason ?? '', delay_ms: move.delay_ms ?? null }
+      : { verb }
+  const actor: Actor = { by }
+  const wanted = [...states.values()].flatMap((state) => {
+    const own = pairsOf(state)
+    const names = subscription === undefined ? [...own.keys()] : [subscription]
+    return names.map((name) => ({ state, name, pair: own.get(name) }))
   })
-  if (moved.length > 0) write(store, verb, moved, changes, reason)
-  const events = outcomes.flatMap((each) => (each.outcome === 'moved' ? [each.event] : []))
-  const shown = new Map(store.shown(events).map((event, index) => [events[index], event]))
+  const isRepeat = (state: EventState) => key !== undefined && state.nack_key === key.nack_key
+  const held = takeOut(
+    store,
+    wanted.filter(({ state, pair }) => verb !== 'retry' && isOpen(pair) && !isRepeat(state)),
+  )
+  const moves = new Moves(store, policy)
+  const done = new Set<string>()
+  const outcomes = ids.map((id): MoveOutcome => {
+    const found = states.get(id)
+    if (!found) return { outcome: 'unknown' }
+    if (key && isRepeat(found))
+      return found.nack_body === key.nack_body
+        ? { outcome: 'moved', event: found, replayed: true }
+        : { outcome: 'mismatch', status: found.status }
+    const isMoved = wanted
+      .filter(({ state }) => state === found && !done.has(id))
+      .map(({ name }) => moves.act(withKey(found, key), name, act, actor, held.get(name)?.get(id)))
+      .some((state) => state !== null)
+    done.add(id)
+    const { status } = moves.present(found)
+    return isMoved ? { outcome: 'moved', event: found } : { outcome: 'refused', status }
+  })
+  moves.write()
+  const events = outcomes.flatMap((each) =>
+    each.outcome === 'moved' ? [moves.present(each.event)] : [],
+  )
+  const shown = new Map(store.shown(events).map((event) => [event.event_id, event]))
   return outcomes.map((each) =>
-    each.outcome === 'moved' ? { ...each, event: shown.get(each.event) ?? each.event } : each,
+    each.outcome === 'moved'
+      ? { ...each, event: shown.get(each.event.event_id) ?? each.event }
+      : each,
   )
 }
 
-function write(
+function withKey(state: EventState, key: NackKey | undefined): EventState {
+  return key ? { ...state, ...key } : state
+}
+
+/** Takes open pairs out of leases, and out of rows that cannot be claimed yet. @returns by subscription, then by id */
+function takeOut(
   store: ShardStore,
-  verb: Verb,
-  moved: EventState[],
-  changes: CountChanges,
-  reason: string,
-): void {
-  store.events.update(moved)
-  const ids = moved.map((event) => event.event_id)
-  store.appendToJournal(verb === 'retry' ? 'redrive' : 'change', moved)
-  if (verb === 'retry') {
-    store.letters.delete(ids)
-    changes.queue_depth = store.parked.resume(ids, Date.now())
-  }
-  store.count(changes)
-  const failed = moved.filter((event) => event.status === 'failed')
-  store.letters.add(
-    failed.map(({ event_id, updated_at }) => ({ event_id, reason, failed_at: updated_at })),
+  wanted: { state: EventState; name: string; pair: OpenPair | 'failed' | undefined }[],
+): Map<string, Map<string, Taken>> {
+  const byName = Map.groupBy(wanted, ({ name }) => name)
+  return new Map(
+    [...byName].map(([name, own]) => {
+      const open = own.flatMap(({ state, pair }) =>
+        isOpen(pair) ? [[state.event_id, pair] as const] : [],
+      )
+      return [name, store.takeOut(name, new Map(open))]
+    }),
   )
 }
 
@@ -88,6 +106,17 @@ export function removeEvents(
   const changes: CountChanges = { queue_depth: -store.remove(found) }
   for (const { status } of found) changes[status] = (changes[status] ?? 0) - 1
   store.appendToJournal('delete', found)
-  store.count(changes)
+  store.count({ ...changes, subscriptions: closePairs(store, found) })
   return found.map(({ event_id }) => event_id)
+}
+
+/** Takes all open pairs of events out of where they are. @returns how the counts change */
+function closePairs(store: ShardStore, found: EventState[]): CountsBySubscription {
+  const counts: CountsBySubscription = new Map()
+  const open = found.flatMap((state) =>
+    [...pairsOf(state)].flatMap(([name, pair]) => (isOpen(pair) ? [{ state, name, pair }] : [])),
+  )
+  takeOut(store, open)
+  for (const { name } of open) addToSubscription(counts, name, { open: -1 })
+  return counts
 }

@@ -49,7 +49,7 @@ export interface EventState {
    * It leaves out the attempts that its journal row still counts (see withAttempts).
    */
   retry_count: number
-  /** Nacks since it was accepted or last retried. */
+  /** Nacks since it was accepted or last retried, as versions without subscriptions counted them. */
   nacks: number
   created_at: number
   updated_at: number
@@ -58,6 +58,12 @@ export interface EventState {
   /** Digests of the idempotency key of the last nack that had one, and of its body. */
   nack_key?: string | null
   nack_body?: string | null
+  /** Which subscriptions take it, and how far they are; see objects/pairs.ts. */
+  subscriptions?: string | null
+  /** What happened to it; see objects/timeline.ts. */
+  timeline?: string | null
+  /** The name of the API token that it came with. */
+  accepted_by?: string | null
 }
 
 /** What a drain needs of an event's row: half of it, as reading rows is most of what a drain costs. */

@@ -33,6 +33,12 @@ export const LIMITS = {
   PAGE_BYTES: 8_000_000,
   /** A filter that no index serves is tried on at most this many events a page. The cursor goes on from there. */
   PAGE_SCAN: 10_000,
+  /** A claim gives out fewer events rather than more than this, in UTF-16 units; they take two bytes each. */
+  CLAIM_CHARS: 4_000_000,
+  CLAIM_EVENTS: 100,
+  LEASE_SECONDS: 43_200,
+  WAIT_SECONDS: 20,
+  DELAY_SECONDS: 604_800,
   COMMAND_BYTES: 262_144,
   COMMAND_IDS: 1_000,
   REASON_LENGTH: 1_000,

@@ -1,4 +1,5 @@
-import { isoTime } from './event'
+import type { SubscriptionMetrics } from './claim'
+import { INBOX, isoTime } from './event'
 import { type CountsBySource, NO_COUNTS, refusedBySource, sumOfSources } from './source-counts'
 
 /** What happened in a shard within one minute; `minute` is minutes since 1970. */
@@ -37,6 +38,8 @@ export interface ShardMetrics {
   sources?: CountsBySource
   /** Seconds from accepting to storing. */
   latency: Histogram
+  /** By the name of the subscription; absent from shards of the version before. */
+  subscriptions?: Map<string, SubscriptionMetrics>
 }
 
 export const MINUTE_MS = 60_000
@@ -138,4 +141,36 @@ export function sourcesIn(
     ...counts,
     last_at: last_at === null ? null : isoTime(last_at),
   }))
+}
+
+/**
+ * Counts each subscription: those of the configuration, `inbox`, and others for as long as they have events.
+ * `oldest_ready_seconds` is how long the first event has waited that can be claimed; 0 when there is none.
+ */
+export function subscriptionsIn(
+  shards: Pick<ShardMetrics, 'subscriptions'>[],
+  configured: Iterable<string>,
+  now: number,
+) {
+  const all = shards.flatMap(({ subscriptions }) => [...(subscriptions ?? [])])
+  const held = all.filter(([, { open }]) => open > 0).map(([name]) => name)
+  return [...new Set([...configured, INBOX, ...held])].map((name) => {
+    const own = all.filter(([each]) => each === name).map(([, counts]) => counts)
+    const sum = (what: Exclude<keyof SubscriptionMetrics, 'oldest_ready_at'>) =>
+      own.reduce((total, counts) => total + counts[what], 0)
+    const [open, leased, scheduled] = [sum('open'), sum('leased'), sum('scheduled')]
+    const oldest = Math.min(...own.map(({ oldest_ready_at }) => oldest_ready_at ?? Infinity))
+    return {
+      name,
+      open,
+      ready: open - leased - scheduled,
+      leased,
+      scheduled,
+      oldest_ready_seconds: Number.isFinite(oldest) ? Math.max(0, (now - oldest) / 1000) : 0,
+      claimed: sum('claimed'),
+      settled: sum('settled'),
+      expired: sum('expired'),
+      failed: sum('failed'),
+    }
+  })
 }

@@ -32,6 +32,16 @@ export type MoveOutcome =
   /** Its shard did not answer, or it may be in a shard that this worker has not heard of. */
   | { outcome: 'unanswered' }
 
+/** How an operator moves events; workers of the version before say nothing of it. */
+export interface ByHand {
+  /** The one subscription in which to do it; otherwise in all. */
+  subscription?: string | undefined
+  /** The wait after a nack; null or absent for that of the subscription. */
+  delay_ms?: number | null
+  /** The name of the API token. */
+  by?: string
+}
+
 /** Identifies a nack, so that a repeat is recognised: digests of its idempotency key and of its body. */
 export interface NackKey {
   nack_key: string
@@ -87,6 +97,16 @@ export interface Recount {
   shard: string
   counters: Counts
   rows: Counts
+  /** Absent from shards of the version before. */
+  pairs?: PairRecount
+}
+
+/** A shard's counters of subscriptions beside what its rows say, by name. */
+export interface PairRecount {
+  counters: Record<string, number>
+  rows: Record<string, number>
+  /** Pending events of a version before subscriptions that cannot be claimed yet. */
+  backlog: number
 }
 
 /** One step of a count by period. */

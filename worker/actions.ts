@@ -1,11 +1,11 @@
 import { configurationOf, needed } from '../shared/config'
 import { isoTime } from '../shared/event'
-import { allowedFrom, type Verb } from '../shared/lifecycle'
+import type { Verb } from '../shared/lifecycle'
 import { LIMITS } from '../shared/limits'
 import { firstOf, log } from '../shared/log'
 import type { MoveOutcome } from '../shared/outcomes'
 import { HttpError, keyReused } from '../shared/problem'
-import { parseIds, parseNack } from './commands'
+import { parseAcks, parseMove, parseNack } from './commands'
 import { json, now } from './http/answers'
 import { eventIdOf, readText, requireJson } from './http/body'
 import type { InboxRequest } from './http/middleware'
@@ -14,13 +14,17 @@ import { digestOf, idempotencyKey } from './ingest/identity'
 import { findInShards, type Shard } from './shards'
 
 /**
- * Makes the handler of POST /inbox/:id/ack or /retry.
+ * Makes the handler of POST /inbox/:id/ack or /retry, in one subscription or in all in which that can be done.
  * It answers 200 with the new status, 404 unknown, 409 when the present status does not allow it.
  */
 export function postMove(verb: 'ack' | 'retry') {
   return async (request: InboxRequest, env: Env): Promise<Response> => {
     const id = namedEvent(request)
-    return moved(id, verb, await askMoves(env, [id], (shard) => shard[verb]([id])))
+    if (request.headers.has('Content-Type')) requireJson(request)
+    const { subscription } = parseMove(await readText(request, LIMITS.COMMAND_BYTES))
+    const how = { subscription, by: callerOf(request) }
+    const outcomes = await askMoves(env, [id], (shard) => shard[verb]([id], how))
+    return moved(id, verb, outcomes, subscription)
   }
 }
 
@@ -34,13 +38,14 @@ export async function postNack(request: InboxRequest, env: Env): Promise<Respons
   if (request.headers.has('Content-Type')) requireJson(request)
   const given = idempotencyKey(request.headers)
   const text = await readText(request, LIMITS.COMMAND_BYTES)
-  const reason = parseNack(text) ?? 'The consumer gave no reason.'
+  const { reason, delay_ms, subscription } = parseNack(text)
   const key =
     given === null
       ? undefined
       : { nack_key: await digestOf(given), nack_body: await digestOf(text) }
-  const nack = (shard: Shard) => shard.nack(id, reason, key)
-  return moved(id, 'nack', await askMoves(env, [id], nack))
+  const how = { subscription, delay_ms, by: callerOf(request) }
+  const nack = (shard: Shard) => shard.nack(id, reason, key, how)
+  return moved(id, 'nack', await askMoves(env, [id], nack), subscription)
 }
 
 /** Answers DELETE /inbox/:id: 200 once the event is gone from its shard, 404 unknown. D1 is told later. */
@@ -57,18 +62,19 @@ export async function deleteEvent(request: InboxRequest, env: Env): Promise<Resp
 /** Answers POST /inbox/ack with one result an id, in order. 200 if all are delivered, else 207. */
 export async function postAcks(request: InboxRequest, env: Env): Promise<Response> {
   requireJson(request)
-  const ids = parseIds(await readText(request, LIMITS.COMMAND_BYTES))
+  const { event_ids: ids, subscription } = parseAcks(await readText(request, LIMITS.COMMAND_BYTES))
   request.facts = firstOf('event_ids', ids)
-  const outcomes = await askMoves(env, ids, (shard, own) => shard.ack(own))
+  const how = { subscription, by: callerOf(request) }
+  const outcomes = await askMoves(env, ids, (shard, own) => shard.ack(own, how))
   const data = outcomes.map((outcome, index) => {
     const event_id = ids[index] ?? ''
     if (outcome?.outcome === 'moved') return { index, event_id, status: outcome.event.status }
-    const { code, message } = moveError(event_id, 'ack', outcome)
+    const { code, message } = moveError(event_id, 'ack', outcome, subscription)
     return { index, event_id, status: 'rejected', error: { code, detail: message } }
   })
   return json(
     { data, timestamp: now() },
-    data.every(({ status }) => status === 'delivered') ? 200 : 207,
+    data.every(({ status }) => status !== 'rejected') ? 200 : 207,
   )
 }
 
@@ -99,8 +105,17 @@ export function namedEvent(request: InboxRequest): string {
   return event_id
 }
 
-function moved(event_id: string, verb: Verb, [outcome]: (MoveOutcome | null)[]): Response {
-  if (outcome?.outcome !== 'moved') throw moveError(event_id, verb, outcome)
+function callerOf(request: InboxRequest): string {
+  return request.caller?.name ?? ''
+}
+
+function moved(
+  event_id: string,
+  verb: Verb,
+  [outcome]: (MoveOutcome | null)[],
+  subscription: string | undefined,
+): Response {
+  if (outcome?.outcome !== 'moved') throw moveError(event_id, verb, outcome, subscription)
   const { status, retry_count, updated_at } = outcome.event
   const data = { event_id, status, retry_count, timestamp: isoTime(updated_at) }
   const headers = outcome.replayed ? { 'Idempotency-Replayed': 'true' } : undefined
@@ -111,13 +126,14 @@ function moveError(
   event_id: string,
   verb: Verb,
   outcome: MoveOutcome | null | undefined,
+  subscription: string | undefined,
 ): HttpError {
   if (outcome?.outcome === 'unanswered') return shardSilent(`POST /inbox/:id/${verb}`)
   if (outcome?.outcome === 'mismatch') return keyReused('nack', { event_status: outcome.status })
   if (outcome?.outcome !== 'refused') return eventNotFound(event_id)
-  const detail =
-    `The event is ${outcome.status}; ` +
-    `${verb} takes an event that is ${allowedFrom(verb).join(' or ')}.`
+  const wanted = verb === 'retry' ? 'failed' : 'pending'
+  const where = subscription === undefined ? '' : ` in the subscription "${subscription}"`
+  const detail = `The event is ${outcome.status}; ${verb} takes an event that is ${wanted}${where}.`
   return new HttpError(409, 'STATUS_CONFLICT', detail, {
     members: { event_status: outcome.status },
   })

@@ -4,6 +4,8 @@ import { isObject } from '../shared/json'
 import { LIMITS } from '../shared/limits'
 import { type Complaint, type HttpError, invalid } from '../shared/problem'
 import { parseJson } from './http/json'
+import { readMembers } from './http/members'
+import { isSubscriptionName, NAME_RULE, nackOf } from './lease-commands'
 import { didYouMean } from '../shared/suggestion'
 
 /** This module parses the bodies of requests that change events. No I/O. */
@@ -11,20 +13,40 @@ import { didYouMean } from '../shared/suggestion'
 /** The dead letters to redrive: those with these ids, or with this reason. A null reason means all of them. */
 export type Redrive = { event_ids: string[] } | { reason: string | null }
 
-/** Parses `{"event_ids": [...]}` with 1 to 1,000 ids. @throws HttpError 400, for a malformed id too */
-export function parseIds(text: string): string[] {
-  return eventIds(parseObject(text, ['event_ids']))
+/** In which subscription to act on an event by its id; undefined for all in which that can be done. */
+export interface Where {
+  subscription: string | undefined
 }
 
-/** Parses `{"error": "…"}` or an empty body. @returns why the consumer could not process the event, or null */
-export function parseNack(text: string): string | null {
-  const { error } = text.trim() === '' ? { error: undefined } : parseObject(text, ['error'])
-  if (error == null) return null
-  if (typeof error !== 'string')
-    throw invalidBody([
-      { pointer: '#/error', detail: 'must be a string that says what went wrong' },
-    ])
-  return cutReason(error)
+/** Parses `{"event_ids": [...], "subscription"?}` with 1 to 1,000 ids. @throws HttpError 400, for a malformed id too */
+export function parseAcks(text: string): Where & { event_ids: string[] } {
+  const body = parseObject(text, ['event_ids', 'subscription'])
+  return { event_ids: eventIds(body), subscription: subscriptionIn(body) }
+}
+
+/** Parses `{"subscription"?}` or an empty body. @throws HttpError 400 */
+export function parseMove(text: string): Where {
+  return {
+    subscription:
+      text.trim() === '' ? undefined : subscriptionIn(parseObject(text, ['subscription'])),
+  }
+}
+
+/** Parses `{"error"?, "subscription"?, "delay_seconds"?}` or an empty body. @throws HttpError 400 */
+export function parseNack(text: string): Where & { reason: string; delay_ms: number | null } {
+  const read = readMembers(text, ['error', 'subscription', 'delay_seconds'], '{"error": "…"}')
+  const nack = nackOf(read)
+  const { subscription } = read.value
+  if (subscription != null && !isSubscriptionName(subscription))
+    read.complain('subscription', NAME_RULE)
+  read.done()
+  return { ...nack, subscription: subscription == null ? undefined : String(subscription) }
+}
+
+function subscriptionIn({ subscription }: Record<string, unknown>): string | undefined {
+  if (subscription == null) return undefined
+  if (isSubscriptionName(subscription)) return subscription
+  throw invalidBody([{ pointer: '#/subscription', detail: NAME_RULE }])
 }
 
 /** Parses `{"event_ids": [...]}`, `{"reason": "…"}` or `{"all": true}`. */

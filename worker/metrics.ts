@@ -1,6 +1,12 @@
 import { version } from '../package.json'
 import { configurationOf } from '../shared/config'
-import { perMinute, type ShardMetrics, sourcesIn, summarise } from '../shared/metrics'
+import {
+  perMinute,
+  type ShardMetrics,
+  sourcesIn,
+  subscriptionsIn,
+  summarise,
+} from '../shared/metrics'
 import { shardName } from '../shared/owners'
 import { json, now } from './http/answers'
 import type { InboxRequest } from './http/middleware'
@@ -31,6 +37,7 @@ export async function getMetrics(request: InboxRequest, env: Env): Promise<Respo
     const headers = { 'Content-Type': CONTENT_TYPES[format], Vary: 'Accept' }
     return new Response(metricsText(format, shards, sources, version, at), { headers })
   }
+  const configured = configurationOf(env).subscriptions?.named ?? new Map()
   const byShard =
     detail === 'shards' &&
     shards.map((shard, index) => ({ shard: shardName(index), ...summarise([shard], at) }))
@@ -38,6 +45,7 @@ export async function getMetrics(request: InboxRequest, env: Env): Promise<Respo
     ...summarise(shards, at),
     per_minute: perMinute(shards, at),
     sources,
+    subscriptions: subscriptionsIn(shards, configured.keys(), at),
     ...(byShard && { shards: byShard }),
     ...verification,
   }

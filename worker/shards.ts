@@ -21,6 +21,12 @@ export function configuredShards(env: Env): Shard[] {
   )
 }
 
+/** Returns the shards that may have events, by their index. @throws HttpError 503 as allShards does */
+export async function claimableShards(env: Env): Promise<Shard[]> {
+  const [count] = await shardCounts(env)
+  return Array.from({ length: count }, (_, index) => shardNamed(env, shardName(index)))
+}
+
 /** Returns all shards, for work that takes many calls. @throws HttpError 503 for a SHARD_COUNT smaller than it was */
 export async function allShards(env: Env): Promise<Shard[]> {
   await fetchShardCounts(env)
@@ -167,9 +173,14 @@ function keepShardCounts(configured: string, count: number, raised: number[]): S
   return known.counts
 }
 
+/** Waits for a shard's answer, for ANSWER_TIMEOUT_MS. @throws what the shard throws, and a TimeoutError */
+export function askShard<Answer>(asked: Promise<Answer>): Promise<Answer> {
+  return withTimeout(asked, ANSWER_TIMEOUT_MS)
+}
+
 /** Waits for a shard's answer. @throws HttpError 503 when it does not answer, or not in time */
 async function answerOf<Answer>(asked: Promise<Answer>): Promise<Answer> {
-  return withTimeout(asked, ANSWER_TIMEOUT_MS).catch((error: unknown) => {
+  return askShard(asked).catch((error: unknown) => {
     if (!isPassing(error)) throw error
     log('error', 'a shard did not answer', { error: String(error) })
     throw unavailable('A shard did not answer. Send the request again.')

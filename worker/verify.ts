@@ -46,6 +46,8 @@ export interface Verification {
   moving: string[]
   /** How many dead letters D1 had lost; they are on their way to it again. */
   resent_dead_letters: number
+  /** How many events of a version before subscriptions are still to be made claimable; that goes on by itself. */
+  not_claimable_yet: number
 }
 
 /** Compares shards and D1, and sends again or removes dead letters that differ. @throws HttpError 503 without D1 */
@@ -53,11 +55,10 @@ export async function verifyCounts(env: Env): Promise<Verification> {
   const deadline = Date.now() + MAX_MS
   const shards = await allShards(env)
   const recounts = await Promise.all(shards.map((shard) => shard.recount()))
-  const differences: Difference[] = recounts.flatMap(({ shard, counters, rows }) =>
-    (Object.keys(rows) as (keyof typeof rows)[])
-      .map((what) => ({ where: shard, what, expected: rows[what], found: counters[what] }))
-      .filter(({ expected, found }) => expected !== found),
-  )
+  const differences = recounts.flatMap(({ shard, counters, rows, pairs }) => [
+    ...differencesOf(shard, rows, counters),
+    ...differencesOf(shard, pairs?.rows ?? {}, pairs?.counters ?? {}),
+  ])
   const verdicts = await compareEvents(env, shards, deadline)
   const left = (why: Verdict) =>
     [...verdicts].filter(([, verdict]) => verdict === why).map(([period]) => period)
@@ -72,7 +73,19 @@ export async function verifyCounts(env: Env): Promise<Verification> {
     behind: [...left('behind'), ...(letters.left === 'behind' ? ['dead_letters'] : [])],
     moving: [...left('moving'), ...(letters.left === 'moving' ? ['dead_letters'] : [])],
     resent_dead_letters: letters.resent,
+    not_claimable_yet: recounts.reduce((sum, { pairs }) => sum + (pairs?.backlog ?? 0), 0),
   }
+}
+
+/** Compares counters with what the rows say. */
+function differencesOf(
+  where: string,
+  rows: Record<string, number>,
+  counters: Record<string, number>,
+): Difference[] {
+  return Object.entries(rows)
+    .map(([what, expected]) => ({ where, what, expected, found: counters[what] ?? 0 }))
+    .filter(({ expected, found }) => expected !== found)
 }
 
 /** Compares the events by period, and again those that moved. A round's last count is the first of the next round. */

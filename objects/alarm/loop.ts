@@ -5,6 +5,7 @@ import { D1Link } from './d1-link'
 import { DrainJournal } from './drain-journal'
 import { RetryParked } from './retry-parked'
 import { SendDeadLetters } from './send-dead-letters'
+import { TakeInBacklog } from './take-in-backlog'
 import type { Task } from './task'
 import type { ShardContext } from '../shard-context'
 
@@ -30,7 +31,17 @@ export class AlarmLoop {
     this.#shard = shard
     this.#link = new D1Link(shard.env.DB, id, shard.store)
     this.#drain = new DrainJournal(shard, this.#link, pace)
-    this.#tasks = [this.#drain, new RetryParked(shard, this.#link), new SendDeadLetters(shard)]
+    this.#tasks = [
+      this.#drain,
+      new RetryParked(shard, this.#link),
+      new SendDeadLetters(shard),
+      new TakeInBacklog(shard),
+    ]
+  }
+
+  /** Says whether D1 has failed, and is left alone for now. */
+  isD1Away(): boolean {
+    return this.#link.backoff() > 0
   }
 
   /**

@@ -1,7 +1,7 @@
 import { type DeadLetter } from '../../shared/dead-letter'
 import { type D1Change } from '../../d1/change'
 import { type EventState } from '../../shared/event'
-import { applyTransition } from '../../shared/lifecycle'
+import { failOpenPairs, type OpenPair } from '../pairs'
 import { refusalReason } from './refusal-reason'
 import { addMove, type CountChanges } from '../store/counters'
 import type { Parked } from '../store/parked'
@@ -21,7 +21,9 @@ export interface RefusalEffect {
   state: EventState | undefined
   parked: Parked
   counts: CountChanges
-  /** Its dead letter, when this was the last attempt. */
+  /** The subscriptions that had it open and have given it up, when this was the last attempt. */
+  closed: Map<string, OpenPair>
+  /** Its dead letter then. */
   letter: DeadLetter | null
 }
 
@@ -58,8 +60,8 @@ export function effectOf(
     ...state,
     retry_count: state.retry_count + Number(alone && attempts <= maxRetries),
   }
-  const failed = counted && body && isLast ? applyTransition('refuse', counted, at, 0) : null
-  // An event that its consumer has failed is given up as well, and stays so until it is redriven.
+  const failed = counted && body && isLast ? failOpenPairs(counted, at) : null
+  // An event that its consumers have failed is given up as well, and stays so until it is redriven.
   const wasGivenUp = Boolean(before?.body && before.retry_at === null)
   const isGivenUp =
     failed !== null || (body !== null && state?.status === 'failed' && (isLast || wasGivenUp))
@@ -68,9 +70,10 @@ export function effectOf(
   const waited = Boolean(before?.body && before.retry_at !== null)
   const waits = body !== null && retry_at !== null
   const counts: CountChanges = { queue_depth: Number(waits) - Number(waited) }
-  if (failed) addMove(counts, 'pending', 'failed')
+  if (failed && state) addMove(counts, state.status, 'failed')
   return {
-    state: failed ?? counted,
+    state: failed?.state ?? counted,
+    closed: failed?.open ?? new Map(),
     parked: { event_id, body, attempts, retry_at, reason, deletes, clears },
     counts,
     letter: failed && { event_id, reason, failed_at: at },

@@ -2,7 +2,10 @@ import { type D1Change } from '../../d1/change'
 import { maxRetries } from '../../shared/lifecycle'
 import { log } from '../../shared/log'
 import { backoffMs } from '../../shared/retry'
+import { addToSubscription, type CountsBySubscription } from '../../shared/subscription-counts'
+import { ITSELF } from '../moves'
 import type { ShardContext } from '../shard-context'
+import { type Item, itemOf, withItems } from '../timeline'
 import { effectOf, type Refusal } from './refusal'
 
 /**
@@ -30,6 +33,10 @@ export function finishTold(
   })
 }
 
+function refusedItem(at: number, attempt: number, why: string): Item {
+  return itemOf({ ...ITSELF, at, what: 'failed', subscription: '', attempt, why })
+}
+
 function applyRefusal({ env, name, store }: ShardContext, refusal: Refusal): void {
   const { change, alone, error } = refusal
   const before = store.parked.find(change.event_id)
@@ -42,7 +49,7 @@ function applyRefusal({ env, name, store }: ShardContext, refusal: Refusal): voi
     retryAt: Date.now() + (alone ? backoffMs(attempts) : 0),
   })
   if (!effect) return
-  const { state, parked, counts, letter } = effect
+  const { state, parked, counts, letter, closed } = effect
   const { event_id, reason } = parked
   const { correlation_id } = state ?? {}
   log('warn', 'D1 refused an event', {
@@ -53,8 +60,14 @@ function applyRefusal({ env, name, store }: ShardContext, refusal: Refusal): voi
     reason,
     error,
   })
-  if (state) store.events.update([state])
+  const subscriptions: CountsBySubscription = new Map()
+  for (const [name, pair] of closed) {
+    store.takeOut(name, new Map([[event_id, pair]]))
+    addToSubscription(subscriptions, name, { open: -1, failed: 1 })
+  }
+  const items = letter ? [refusedItem(letter.failed_at, attempts, reason)] : []
+  if (state) store.events.update([withItems(state, items)])
   store.parked.park(parked)
-  store.count(counts)
+  store.count({ ...counts, subscriptions })
   if (letter) store.letters.add([letter])
 }

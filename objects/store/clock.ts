@@ -16,6 +16,8 @@ export function clockOn(sql: Sql) {
     },
     /** Returns the last moment given. */
     now: () => last,
+    /** Returns the present moment: that of the wall clock, or the last one given when that is later. */
+    present: () => Math.max(Date.now(), last),
     /** Moves the clock past a moment of another shard, so that all later moments are later than that one. */
     advanceClockPast(moment: number): void {
       last = Math.max(last, moment)

@@ -15,6 +15,12 @@ import {
   encodeSources,
   sumOfSources,
 } from '../../shared/source-counts'
+import {
+  type CountsBySubscription,
+  decodeSubscriptions,
+  encodeSubscriptions,
+  sumOfSubscriptions,
+} from '../../shared/subscription-counts'
 import type { Sql } from './sql'
 
 /** Says how far counters move, and what happened, for the sums that only rise. */
@@ -22,6 +28,8 @@ export interface CountChanges extends Partial<Record<EventStatus | 'queue_depth'
   happened?: Partial<Record<Happening, number>>
   /** What came in by each source. */
   sources?: CountsBySource
+  /** What was done in each subscription. */
+  subscriptions?: CountsBySubscription
   /** For each event stored, the seconds from accepting to storing it. */
   storeSeconds?: number[]
   /** The moment of the last write to D1. */
@@ -44,6 +52,10 @@ export function sumOf(one: CountChanges, two: CountChanges): CountChanges {
   const [a, b] = [one.happened ?? {}, two.happened ?? {}]
   const processedAt = two.processedAt ?? one.processedAt
   const sources = sumOfSources([one.sources ?? new Map(), two.sources ?? new Map()])
+  const subscriptions = sumOfSubscriptions([
+    one.subscriptions ?? new Map(),
+    two.subscriptions ?? new Map(),
+  ])
   const storeSeconds = [...(one.storeSeconds ?? []), ...(two.storeSeconds ?? [])]
   return {
     pending: add(one.pending, two.pending),
@@ -57,6 +69,7 @@ export function sumOf(one: CountChanges, two: CountChanges): CountChanges {
       failed: add(a.failed, b.failed),
     },
     ...(sources.size > 0 && { sources }),
+    ...(subscriptions.size > 0 && { subscriptions }),
     ...(storeSeconds.length > 0 && { storeSeconds }),
     ...(processedAt !== undefined && { processedAt }),
   }
@@ -71,6 +84,11 @@ export function countersOn(sql: Sql) {
   const sources = (): CountsBySource => {
     const [row] = sql.rows<{ sources: string | null }>('SELECT sources FROM counters')
     return decodeSources(row?.sources ?? null)
+  }
+  const subscriptions = (): CountsBySubscription => {
+    const statement = 'SELECT subscriptions FROM counters'
+    const [row] = sql.rows<{ subscriptions: string | null }>(statement)
+    return decodeSubscriptions(row?.subscriptions ?? null)
   }
   /**
    * Begins a row for the present minute, if there is none yet.
@@ -92,6 +110,7 @@ export function countersOn(sql: Sql) {
     )
   }
   return {
+    subscriptions,
     /**
      * Moves the counters and keeps the clock. The caller runs it in the transaction of what it counts.
      * It writes one row, and one more when a minute begins.
@@ -100,13 +119,15 @@ export function countersOn(sql: Sql) {
       const { pending = 0, delivered = 0, failed = 0, queue_depth = 0, happened = {} } = changes
       const observed = changes.storeSeconds && observe(latency(), changes.storeSeconds)
       const bySource = changes.sources && sumOfSources([sources(), changes.sources])
+      const bySubscription =
+        changes.subscriptions && sumOfSubscriptions([subscriptions(), changes.subscriptions])
       beginMinute()
       sql.run(
         `UPDATE counters SET clock = ?, pending = pending + ?, delivered = delivered + ?, failed = failed + ?,
            queue_depth = queue_depth + ?, accepted_total = accepted_total + ?, stored_total = stored_total + ?,
            delivered_total = delivered_total + ?, failed_total = failed_total + ?,
            last_processed_at = coalesce(?, last_processed_at), latency = coalesce(?, latency),
-           sources = coalesce(?, sources)`,
+           sources = coalesce(?, sources), subscriptions = coalesce(?, subscriptions)`,
         clock,
         pending,
         delivered,
@@ -119,6 +140,7 @@ export function countersOn(sql: Sql) {
         changes.processedAt ?? null,
         observed ? JSON.stringify(observed) : null,
         bySource ? encodeSources(bySource) : null,
+        bySubscription ? encodeSubscriptions(bySubscription) : null,
       )
     },
     byStatus(): Record<EventStatus, number> {
@@ -128,8 +150,9 @@ export function countersOn(sql: Sql) {
       if (!counts) throw new Error('the counters are missing')
       return counts
     },
-    metrics(): ShardMetrics {
-      const [counters] = sql.rows<Omit<ShardMetrics, 'minutes' | 'latency' | 'sources'>>(
+    metrics(): Omit<ShardMetrics, 'subscriptions'> {
+      type Columns = Omit<ShardMetrics, 'minutes' | 'latency' | 'sources' | 'subscriptions'>
+      const [counters] = sql.rows<Columns>(
         `SELECT pending, delivered, failed, queue_depth, accepted_total, stored_total, delivered_total, failed_total,
            started_at, last_processed_at, (
            SELECT min(since) FROM (

@@ -1,4 +1,5 @@
 import type { EventState, NewEvent, ToldState } from '../../shared/event'
+import { encodeNewPairs } from '../pairs'
 import type { Sql } from './sql'
 
 /** Keeps one small row an event: its status, and what identifies it. Its body is in the journal, then in D1. */
@@ -22,10 +23,16 @@ export function eventsOn(sql: Sql) {
       return new Map(rows.map((row) => [row.event_id, row]))
     },
     insert(events: NewEvent[], createdAt: number): void {
-      const rows = events.map((event) => [event.event_id, event.correlation_id, event.fingerprint])
+      const rows = events.map((event) => [
+        event.event_id,
+        event.correlation_id,
+        event.fingerprint,
+        encodeNewPairs(event.subscriptions, event.not_before, createdAt),
+        event.caller,
+      ])
       sql.run(
-        `INSERT INTO events (event_id, correlation_id, fingerprint, created_at, updated_at)
-         SELECT value ->> 0, value ->> 1, value ->> 2, ?2, ?2 FROM json_each(?1)`,
+        `INSERT INTO events (event_id, correlation_id, fingerprint, subscriptions, accepted_by, created_at, updated_at)
+         SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, ?2, ?2 FROM json_each(?1)`,
         JSON.stringify(rows),
         createdAt,
       )
@@ -39,10 +46,13 @@ export function eventsOn(sql: Sql) {
         state.updated_at,
         state.nack_key,
         state.nack_body,
+        state.subscriptions,
+        state.timeline,
       ])
       sql.run(
         `UPDATE events SET status = new.value ->> 1, retry_count = new.value ->> 2, nacks = new.value ->> 3,
-           updated_at = new.value ->> 4, nack_key = new.value ->> 5, nack_body = new.value ->> 6
+           updated_at = new.value ->> 4, nack_key = new.value ->> 5, nack_body = new.value ->> 6,
+           subscriptions = new.value ->> 7, timeline = new.value ->> 8
          FROM json_each(?) AS new WHERE events.event_id = new.value ->> 0`,
         JSON.stringify(rows),
       )

@@ -1,5 +1,5 @@
 import { MAX_STEP_CHARS, MAX_STEP_EVENTS } from '../../d1/change'
-import type { EventBody, EventState } from '../../shared/event'
+import { bodyLength, type EventBody, type EventState } from '../../shared/event'
 import {
   bodiesOf,
   type Deletion,
@@ -57,6 +57,9 @@ export function journalOn(sql: Sql) {
     isEmpty: (): boolean => sql.rows('SELECT 1 FROM journal LIMIT 1').length === 0,
     /** Returns the `seq` of the newest row; 0 when there is none. */
     end: (): number => sql.number('SELECT coalesce(max(seq), 0) FROM journal'),
+    /** Returns the `seq` of the oldest row, or `otherwise`. */
+    begin: (otherwise: number): number =>
+      sql.number('SELECT coalesce(min(seq), ?) FROM journal', otherwise),
     /** Counts the rows up to `end`. */
     commitsLeft: (end: number): number =>
       sql.number('SELECT count(*) FROM journal WHERE seq <= ?', end),
@@ -134,6 +137,25 @@ export function journalOn(sql: Sql) {
         FROM journal WHERE seq <= ?`
       const [found] = sql.rows<{ unstored: number; stale: number }>(statement, end)
       return found ?? { unstored: 0, stale: 0 }
+    },
+    /** Returns the bodies of events that wait in the journal, by id. It stops after so many UTF-16 units. */
+    bodiesOf(states: EventState[], most: number): Map<string, EventBody> {
+      const found = new Map<string, EventBody>()
+      const begin = sql.number('SELECT coalesce(min(seq), 1e18) FROM journal')
+      const waiting = states.filter(({ created_at }) => created_at >= begin)
+      let chars = 0
+      for (const [seq, own] of Map.groupBy(waiting, ({ created_at }) => created_at)) {
+        const row = rows('WHERE seq = ?', seq).next().value
+        const bodies = row && bodiesOf(row)
+        for (const { event_id } of own) {
+          const body = bodies?.get(event_id)
+          if (!body) continue
+          chars += bodyLength(body)
+          if (found.size > 0 && chars > most) return found
+          found.set(event_id, body)
+        }
+      }
+      return found
     },
     /** Returns the body of an event that waits in the journal. */
     bodyOf({ event_id, created_at }: EventState): EventBody | undefined {

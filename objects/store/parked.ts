@@ -22,6 +22,7 @@ export function parkedOn(sql: Sql) {
   }
   return {
     find,
+    isEmpty: (): boolean => sql.rows('SELECT 1 FROM parked LIMIT 1').length === 0,
     park({ event_id, body, attempts, retry_at, reason, deletes, clears }: Parked): void {
       sql.run(
         `INSERT OR REPLACE INTO parked (event_id, payload, metadata, attempts, retry_at, reason, deletes, clears)

@@ -1,17 +1,42 @@
 import { MAX_STEP_EVENTS } from '../../d1/change'
-import type { EventBody, EventState, EventStatus, NewEvent } from '../../shared/event'
+import {
+  bodyLength,
+  type EventBody,
+  type EventState,
+  type EventStatus,
+  INBOX,
+  type NewEvent,
+} from '../../shared/event'
 import type { ShardMetrics } from '../../shared/metrics'
 import type { Untold } from '../../shared/outcomes'
+import { addToSubscription, type CountsBySubscription } from '../../shared/subscription-counts'
 import { encodeAccepted, type JournalEntry, type Step, withAttempts } from '../journal'
+import { backlogOn } from './backlog'
 import { clockOn } from './clock'
+import type { Entry } from '../entries'
+import type { OpenPair } from '../pairs'
 import { type CountChanges, countersOn, sumOf } from './counters'
 import { deadLettersOn } from './dead-letters'
 import { eventsOn } from './events'
 import { journalOn } from './journal'
+import { type Lease, leasesOn } from './leases'
 import { parkedOn } from './parked'
+import { readyOn } from './ready'
 import { shardCountsOn } from './shard-counts'
 import { sqlOn } from './sql'
 import { migrate } from './tables'
+
+/** What was put into the rows of a subscription: how many can be claimed, and when the first of the others can. */
+export interface News {
+  visible: number
+  nextAt: number
+}
+
+/** An entry that was taken out of its place, and the lease if that was one. */
+export interface Taken {
+  entry: Entry
+  lease?: Lease
+}
 
 /** Holds a shard's tables, and has the verbs that change several of them together. */
 export class ShardStore {
@@ -24,11 +49,15 @@ export class ShardStore {
   readonly parked
   readonly letters
   readonly shardCounts
+  readonly backlog
+  readonly ready
+  readonly leases
   #isOpen = false
   /** What the open transaction has counted; it is written once, when the transaction ends. */
   #counted: CountChanges | null = null
   /** What the open transaction has journaled; written when it ends, or when there is enough for a row. */
   #entries: { seq: number; entries: JournalEntry[] } | null = null
+  #news = new Map<string, News>()
 
   constructor(storage: DurableObjectStorage) {
     migrate(storage)
@@ -41,6 +70,9 @@ export class ShardStore {
     this.parked = parkedOn(this.#sql)
     this.letters = deadLettersOn(this.#sql)
     this.shardCounts = shardCountsOn(this.#sql)
+    this.backlog = backlogOn(this.#sql)
+    this.ready = readyOn(this.#sql)
+    this.leases = leasesOn(this.#sql)
   }
 
   /** Runs changes in one transaction. Their counts share a row, and so do their journal entries. */
@@ -90,7 +122,41 @@ export class ShardStore {
     this.events.insert(events, createdAt)
     const { entries, bodies } = encodeAccepted(events, replaces)
     this.journal.append(createdAt, events.length, entries, bodies)
+    this.#putNew(events, createdAt)
     return createdAt
+  }
+
+  /** Puts entries where consumers can claim them from `visible_at` on. */
+  put(subscription: string, entries: Entry[], visible_at: number): void {
+    const now = this.clock.present()
+    this.ready.put(subscription, entries, visible_at, now)
+    const news = this.#news.get(subscription) ?? { visible: 0, nextAt: Infinity }
+    this.#news.set(
+      subscription,
+      visible_at <= now
+        ? { ...news, visible: news.visible + entries.length }
+        : { ...news, nextAt: Math.min(news.nextAt, visible_at) },
+    )
+  }
+
+  /** Returns what was put since the last call, for those who wait. */
+  takeNews(): Map<string, News> {
+    const news = this.#news
+    if (news.size > 0) this.#news = new Map()
+    return news
+  }
+
+  /** Takes pairs out of leases, and out of rows that cannot be claimed yet, so that those sums stay exact. */
+  takeOut(subscription: string, pairs: Map<string, OpenPair>): Map<string, Taken> {
+    const now = this.clock.present()
+    const taken: Map<string, Taken> = this.leases.takeOut(subscription, new Set(pairs.keys()))
+    const hidden = [...pairs].filter(([, { visible_at }]) => visible_at > now)
+    for (const [visible_at, own] of Map.groupBy(hidden, ([, pair]) => pair.visible_at)) {
+      const ids = new Set(own.map(([id]) => id))
+      for (const [id, entry] of this.ready.takeOut(subscription, visible_at, ids))
+        taken.set(id, { entry })
+    }
+    return taken
   }
 
   /** Removes events from every table but the journal. @returns how many of them waited to be stored */
@@ -124,6 +190,23 @@ export class ShardStore {
     return this.journal.bodyOf(state) ?? this.parked.find(state.event_id)?.body ?? null
   }
 
+  /**
+   * Returns the bodies of those events that D1 does not have, by id.
+   * It stops after `most` UTF-16 units, and returns at least one when there is any.
+   */
+  heldBodies(states: EventState[], most: number): Map<string, EventBody> {
+    const bodies = this.journal.bodiesOf(states, most)
+    let chars = [...bodies.values()].reduce((sum, body) => sum + bodyLength(body), 0)
+    for (const { event_id } of this.parked.isEmpty() ? [] : states) {
+      const body = bodies.has(event_id) ? null : this.parked.find(event_id)?.body
+      if (!body) continue
+      chars += bodyLength(body)
+      if (bodies.size > 0 && chars > most) break
+      bodies.set(event_id, body)
+    }
+    return bodies
+  }
+
   /** Counts what D1 has not been told of the journal up to `end`, and what it rejected. */
   untold(end: number): Untold {
     const [waiting, refused] = [this.journal.waiting(end), this.parked.untold()]
@@ -134,8 +217,13 @@ export class ShardStore {
   }
 
   /** Returns the counters. They change in the same transaction as what they count, so they are always exact. */
-  metrics(): ShardMetrics {
+  metrics(): Omit<ShardMetrics, 'subscriptions'> {
     return this.#counters.metrics()
+  }
+
+  /** Counts what was done in each subscription. */
+  subscriptions(): CountsBySubscription {
+    return this.#counters.subscriptions()
   }
 
   /** Counts the events in each status. */
@@ -146,6 +234,27 @@ export class ShardStore {
   /** Throws outside of a transaction, where what is counted or journaled would never be written. */
   #mustBeOpen(): void {
     if (!this.#isOpen) throw new Error('this belongs into a transaction')
+  }
+
+  /** Puts new events into the rows of their subscriptions, and counts them there. */
+  #putNew(events: NewEvent[], createdAt: number): void {
+    const subscriptions: CountsBySubscription = new Map()
+    const placed = events.flatMap(
+      ({ event_id, subscriptions: names = [INBOX], not_before = 0 }) => {
+        const visible_at = Math.max(createdAt, not_before)
+        return names.map((name) => ({ name, visible_at, event_id }))
+      },
+    )
+    for (const [name, own] of Map.groupBy(placed, (each) => each.name)) {
+      addToSubscription(subscriptions, name, { open: own.length })
+      for (const [visible_at, together] of Map.groupBy(own, (each) => each.visible_at))
+        this.put(
+          name,
+          together.map(({ event_id }): Entry => [event_id, createdAt]),
+          visible_at,
+        )
+    }
+    this.count({ subscriptions })
   }
 
   #writeEntries(): void {

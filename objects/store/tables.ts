@@ -100,6 +100,36 @@ export const MIGRATIONS = [
    ALTER TABLE events ADD COLUMN nack_body TEXT`,
   // What came in by each source: JSON, in the row that every commit writes anyway.
   `ALTER TABLE counters ADD COLUMN sources TEXT`,
+  `-- JSON: which subscriptions take the event and how far they are. NULL: inbox alone does.
+   ALTER TABLE events ADD COLUMN subscriptions TEXT;
+   ALTER TABLE events ADD COLUMN timeline TEXT; -- JSON: what happened to it
+   ALTER TABLE events ADD COLUMN accepted_by TEXT;
+   CREATE TABLE ready ( -- what can be claimed, from when on
+     subscription TEXT NOT NULL,
+     visible_at INTEGER NOT NULL,
+     part INTEGER NOT NULL,
+     n INTEGER NOT NULL,
+     entries TEXT NOT NULL,
+     PRIMARY KEY (subscription, visible_at, part)
+   ) WITHOUT ROWID;
+   CREATE TABLE leases ( -- one row a claim, until nothing is left in it
+     lease TEXT PRIMARY KEY NOT NULL,
+     subscription TEXT NOT NULL,
+     n INTEGER NOT NULL,
+     entries TEXT NOT NULL,
+     consumer TEXT,
+     by TEXT NOT NULL,
+     claimed_at INTEGER NOT NULL,
+     expires_at INTEGER NOT NULL
+   ) WITHOUT ROWID;
+   CREATE INDEX leases_by_end ON leases (subscription, expires_at);
+   ALTER TABLE counters ADD COLUMN subscriptions TEXT; -- JSON: the counts of each
+   UPDATE counters SET subscriptions = json_object('inbox', json_object(
+     'open', pending, 'claimed', 0, 'settled', 0, 'expired', 0, 'failed', 0)) WHERE pending > 0;
+   -- Pending events accepted until then, with an id after that one, are not in the table ready yet. NULL: all are.
+   ALTER TABLE counters ADD COLUMN untaken_after TEXT;
+   ALTER TABLE counters ADD COLUMN untaken_until INTEGER;
+   UPDATE counters SET untaken_after = '', untaken_until = clock WHERE pending > 0`,
 ]
 
 /** Makes a shard's tables, or brings them up to date. */

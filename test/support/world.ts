@@ -26,6 +26,7 @@ export interface Body<Data> {
   correlation_id: string
   created_at: string
   event_status: string
+  lease: { token: string; expires_at: string } | null
   errors: { detail: string; pointer?: string; parameter?: string }[]
 }
 
@@ -38,6 +39,24 @@ export interface InboxEvent {
   retry_count: number
   payload: Record<string, unknown>
   metadata: Record<string, unknown> | null
+}
+
+export interface ClaimedEvent extends InboxEvent {
+  attempt: number
+}
+
+export interface Subscription {
+  name: string
+  open: number
+  ready: number
+  leased: number
+  scheduled: number
+  oldest_ready_seconds: number
+  claimed: number
+  settled: number
+  expired: number
+  failed: number
+  leases: { lease: string; consumer: string | null; event_ids: string[]; expires_at: string }[]
 }
 
 export interface Metrics {
@@ -209,6 +228,16 @@ export function clientOf(url: URL) {
     nack: (id: string, error?: string) =>
       call('POST', `/inbox/${id}/nack`, error === undefined ? undefined : { error }),
     retry: (id: string) => call('POST', `/inbox/${id}/retry`),
+    claim: (wish: object = {}) => call<ClaimedEvent[]>('POST', '/inbox/claim', wish),
+    settle: (token: string, said: object) =>
+      call<{ event_id: string; status: string }[]>('POST', `/leases/${token}/settle`, said),
+    extend: (token: string, lease_seconds: number) =>
+      call<{ expires_at: string; event_ids: string[] }>('POST', `/leases/${token}/extend`, {
+        lease_seconds,
+      }),
+    /** The counts of a subscription. */
+    subscription: async (name = 'inbox') =>
+      (await call<Subscription>('GET', `/subscriptions/${name}`)).body.data,
     event: async (id: string) => (await call('GET', `/inbox/${id}`)).body.data,
     deadLetters: async () => (await call<DeadLetter[]>('GET', '/dlq?limit=1000')).body.data,
     /** Resolves once D1 has been told of every accepted event. */

@@ -163,7 +163,9 @@ export function finish(response: Response, request: InboxRequest): Response {
 function pathOf(url: string): string {
   const from = url.indexOf('/', url.indexOf('//') + 2)
   const to = url.indexOf('?', from)
-  // What follows the name of a source may be its secret.
+  // What follows the name of a source may be its secret, and a lease is held by who knows its token.
   const path = url.slice(from, to === -1 ? undefined : to)
-  return path.replace(/(\/in(?:\/|%2f)+[^/%]*)(?:\/|%2f).+$/i, '$1/…')
+  return path
+    .replace(/(\/in(?:\/|%2f)+[^/%]*)(?:\/|%2f).+$/i, '$1/…')
+    .replace(/(\/leases(?:\/|%2f)+)[^/%]+/i, '$1…')
 }
