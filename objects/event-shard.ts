@@ -46,6 +46,7 @@ import {
   recountRows,
   untoldPeriods,
 } from './store/recount'
+import { storyOf } from './story'
 import { recountPairs } from './store/recount-pairs'
 import { ShardStore } from './store/shard-store'
 import { Waiters } from './waiters'
@@ -112,10 +113,12 @@ export class EventShard extends DurableObject<Env> {
     return { outcomes, clock: this.#store.clock.now() }
   }
 
-  /** Returns the event's present state, or null when there is no such event. */
-  async get(eventId: string): Promise<HeldEvent | null> {
+  /** Returns the event's present state, with its story if that is wanted, or null when there is no such event. */
+  async get(eventId: string, withStory = false): Promise<HeldEvent | null> {
     const [state] = this.#store.shown([...this.#store.events.states([eventId]).values()])
-    return state ? { ...state, body: this.#store.heldBody(state) } : null
+    if (!state) return null
+    const held = { ...state, body: this.#store.heldBody(state) }
+    return withStory ? { ...held, story: storyOf(this.#store, state) } : held
   }
 
   /** Settles events for good, in one subscription or in all that have them open, whoever holds them. */
@@ -267,11 +270,14 @@ export class EventShard extends DurableObject<Env> {
   }
 
   /**
-   * Arms an alarm if there is work and none is due. Cron calls this, in case an alarm ever goes missing.
+   * Arms an alarm if there is work and none is due, and gives up what has used up its leases. Cron calls this, in case
+   * an alarm ever goes missing, or nobody claims.
    * Dead letters that the queue took RESEND_AFTER_MS ago and D1 never got are work too: they are sent again.
    */
   async ensureAlarm(): Promise<void> {
     this.#store.letters.resendUnrecorded(Date.now() - RESEND_AFTER_MS)
+    for (const name of this.#store.leases.expiredIn(this.#store.clock.present()))
+      this.#commitAlone(() => this.#claims.failExpired(name))
     await this.#arming.ensure()
   }
 
@@ -281,6 +287,7 @@ export class EventShard extends DurableObject<Env> {
    */
   override async alarm(): Promise<void> {
     await this.#arming.run()
+    this.#waiters.tell(this.#store.takeNews(), this.#store.clock.present())
   }
 
   #move(move: Move): Promise<MoveOutcome[]> {

@@ -1,5 +1,6 @@
 import type { RecordedLetter } from './dead-letter'
 import type { EventBody, EventState, EventStatus } from './event'
+import type { Story } from './timeline'
 import type { PeriodCounts } from './verification'
 
 /** Declares what a shard answers: every type that calls between worker and shards carry beside events. */
@@ -71,6 +72,8 @@ export interface Redriven {
 /** An event's state, with its body as long as D1 does not have it. */
 export interface HeldEvent extends EventState {
   body: EventBody | null
+  /** What happened to it, if that was asked for; absent from shards of the version before. */
+  story?: Story
 }
 
 /** Counts what D1 has yet to be told. */

@@ -24,3 +24,20 @@ export interface Happened {
   lease?: string | null
   claimed_at?: number | null
 }
+
+/** What a subscription does with an event at this moment. */
+export interface Taker {
+  name: string
+  status: 'ready' | 'leased' | 'scheduled' | 'failed'
+  /** The number of the attempt under way, or of the next one; null when it was given up. */
+  attempt: number | null
+  /** From when on it can be claimed, or could be; null when it was given up. */
+  visible_at: number | null
+}
+
+/** What is told of an event: the newest happenings, oldest first, and how many there were before. */
+export interface Story {
+  dropped: number
+  happened: Happened[]
+  takers: Taker[]
+}

@@ -2,10 +2,11 @@ import { type EventRow, readEvent } from '../d1/events'
 import { type PageRow, readOne, readPage } from '../d1/inbox'
 import { isoTime } from '../shared/event'
 import { jsonOf, JsonText } from '../shared/json'
-import type { Flushed, Untold } from '../shared/outcomes'
+import type { Flushed, HeldEvent, Untold } from '../shared/outcomes'
 import { eventNotFound, namedEvent } from './actions'
 import { eventResponse, eventToJson, jsonText, now } from './http/answers'
 import type { InboxRequest } from './http/middleware'
+import { readParameters } from './http/parameters'
 import { type InboxQuery, parseInboxQuery } from './inbox-query'
 import { totals } from './metrics'
 import { askAllShards, findInShards } from './shards'
@@ -20,25 +21,56 @@ export async function getInbox(request: InboxRequest, env: Env): Promise<Respons
     readPage(env.DB, query.page),
     totalOf(env, query, flushed),
   ])
-  const data = new JsonText(`[${rows.map(eventToJson).join(',')}]`)
+  const data = new JsonText(`[${rows.map((row) => eventToJson(row)).join(',')}]`)
   const { limit, offset } = query
   const next_cursor = await nextCursor(env, query, rows)
   const told = { ...untoldIn(flushed), timestamp: now() }
   return jsonText(jsonOf({ data, total, limit, offset, next_cursor, ...told }))
 }
 
-/** Answers GET /inbox/:id with the event as its shard has it at this moment, 404 when there is none. */
+/**
+ * Answers GET /inbox/:id with the event as its shard has it at this moment, 404 when there is none.
+ * With `include=timeline` it also tells what happened to it, and what its subscriptions do with it now.
+ */
 export async function getEvent(request: InboxRequest, env: Env): Promise<Response> {
   const event_id = namedEvent(request)
-  const [held] = await findInShards(env, [event_id], async (shard) => [await shard.get(event_id)])
+  const read = readParameters(new URL(request.url).searchParams, ['include'])
+  const withStory = read.choice('include', ['event', 'timeline']) === 'timeline'
+  read.done()
+  const [held] = await findInShards(env, [event_id], async (shard) => [
+    await shard.get(event_id, withStory),
+  ])
   if (!held) throw eventNotFound(event_id)
   const { status, retry_count, body } = held
   const [created_at, updated_at] = [isoTime(held.created_at), isoTime(held.updated_at)]
-  if (body) return eventResponse({ event_id, ...body, status, created_at, updated_at, retry_count })
+  const story = withStory ? storyToJson(held) : {}
+  if (body)
+    return eventResponse({ event_id, ...body, status, created_at, updated_at, retry_count }, story)
   const row = await readEvent(env.DB, event_id)
   if (!row) throw eventNotFound(event_id)
   const latest = row.updated_at > updated_at ? row.updated_at : updated_at
-  return eventResponse({ ...row, status, retry_count, updated_at: latest })
+  return eventResponse({ ...row, status, retry_count, updated_at: latest }, story)
+}
+
+/** What happened to an event, oldest first, and what its subscriptions do with it. */
+function storyToJson({ created_at, correlation_id, accepted_by, story }: HeldEvent) {
+  const { dropped = 0, happened = [], takers = [] } = story ?? {}
+  const accepted = { at: isoTime(created_at), what: 'accepted', by: accepted_by ?? null }
+  const timeline = happened.map(({ at, claimed_at, ...rest }) => ({
+    at: isoTime(at),
+    ...rest,
+    ...(claimed_at != null && { claimed_at: isoTime(claimed_at) }),
+  }))
+  const subscriptions = takers.map(({ visible_at, ...taker }) => ({
+    ...taker,
+    visible_at: visible_at === null ? null : isoTime(visible_at),
+  }))
+  return {
+    correlation_id,
+    subscriptions,
+    timeline: [accepted, ...timeline],
+    timeline_dropped: dropped,
+  }
 }
 
 async function nextCursor(

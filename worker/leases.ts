@@ -169,5 +169,5 @@ async function leaseName(secret: string): Promise<string> {
 
 function claimedToJson({ attempt, created_at, updated_at, ...event }: ClaimedEvent): string {
   const times = { created_at: isoTime(created_at), updated_at: isoTime(updated_at) }
-  return `${eventToJson({ ...event, ...times }).slice(0, -1)},"attempt":${attempt}}`
+  return eventToJson({ ...event, ...times }, { attempt })
 }

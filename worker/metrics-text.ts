@@ -1,4 +1,10 @@
-import { BUCKETS, type ShardMetrics, type sourcesIn, summarise } from '../shared/metrics'
+import {
+  BUCKETS,
+  type ShardMetrics,
+  type sourcesIn,
+  type subscriptionsIn,
+  summarise,
+} from '../shared/metrics'
 import { parseMediaType } from './http/media-type'
 
 /**
@@ -45,10 +51,25 @@ interface Sample {
   value: number
 }
 
+const GAUGES = [
+  ['open', 'Events that a subscription has not settled for good.'],
+  ['ready', 'Events that consumers of a subscription can claim now.'],
+  ['leased', 'Events that consumers of a subscription hold.'],
+  ['scheduled', 'Events that consumers of a subscription can claim later.'],
+  ['oldest_ready_seconds', 'How long the first event has waited that can be claimed.'],
+] as const
+const COUNTERS = [
+  ['claimed', 'Events given to consumers of a subscription.'],
+  ['settled', 'Answers of consumers to what they held.'],
+  ['expired', 'Events whose lease ended without an answer.'],
+  ['failed', 'Events that a subscription has given up.'],
+] as const
+
 export function metricsText(
   format: 'prometheus' | 'openmetrics',
   shards: ShardMetrics[],
   sources: ReturnType<typeof sourcesIn>,
+  subscriptions: ReturnType<typeof subscriptionsIn>,
   version: string,
   now: number,
 ): string {
@@ -137,6 +158,15 @@ export function metricsText(
     'Deliveries to a source that were not proven to be of it.',
     bySource('refused'),
   )
+  const bySubscription = (what: Exclude<keyof (typeof subscriptions)[number], 'name'>) =>
+    subscriptions.map(({ name, ...counts }) => ({
+      labels: { subscription: name },
+      value: counts[what],
+    }))
+  for (const [what, help] of GAUGES)
+    group('gauge', `subscription_${what}`, help, bySubscription(what))
+  for (const [what, help] of COUNTERS)
+    group('counter', `subscription_${what}`, help, bySubscription(what))
   group('gauge', 'build_info', 'The version that runs, as a label.', [
     { labels: { version }, value: 1 },
   ])

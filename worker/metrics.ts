@@ -32,12 +32,15 @@ export async function getMetrics(request: InboxRequest, env: Env): Promise<Respo
   const at = Date.now()
   // A counter of Prometheus must never fall, so it has only what the shards were told.
   const untold = format === 'json' ? untoldRefusals() : NONE
+  const configured = configurationOf(env).subscriptions?.named ?? new Map()
+  const subscriptions = subscriptionsIn(shards, configured.keys(), at)
   const sources = sourcesIn(shards, configurationOf(env).sources.named.keys(), untold)
   if (format !== 'json') {
     const headers = { 'Content-Type': CONTENT_TYPES[format], Vary: 'Accept' }
-    return new Response(metricsText(format, shards, sources, version, at), { headers })
+    return new Response(metricsText(format, shards, sources, subscriptions, version, at), {
+      headers,
+    })
   }
-  const configured = configurationOf(env).subscriptions?.named ?? new Map()
   const byShard =
     detail === 'shards' &&
     shards.map((shard, index) => ({ shard: shardName(index), ...summarise([shard], at) }))
@@ -45,7 +48,7 @@ export async function getMetrics(request: InboxRequest, env: Env): Promise<Respo
     ...summarise(shards, at),
     per_minute: perMinute(shards, at),
     sources,
-    subscriptions: subscriptionsIn(shards, configured.keys(), at),
+    subscriptions,
     ...(byShard && { shards: byShard }),
     ...verification,
   }

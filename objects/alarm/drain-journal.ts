@@ -2,6 +2,7 @@ import { MAX_STEP_EVENTS } from '../../d1/change'
 import { bodiesOf, fold, type JournalRow, withAttempts } from '../journal'
 import type { Pace } from '../pace'
 import type { D1Link } from './d1-link'
+import { SweepReady } from './sweep-ready'
 import type { Task } from './task'
 import type { ShardContext } from '../shard-context'
 import { finishTold } from './told'
@@ -11,11 +12,13 @@ export class DrainJournal implements Task {
   readonly #shard: ShardContext
   readonly #link: D1Link
   readonly #pace: Pace
+  readonly #sweep: SweepReady
 
   constructor(shard: ShardContext, link: D1Link, pace: Pace) {
     this.#shard = shard
     this.#link = link
     this.#pace = pace
+    this.#sweep = new SweepReady(shard)
   }
 
   dueAt(): number | null {
@@ -40,6 +43,7 @@ export class DrainJournal implements Task {
       this.#addAttempts(rows)
       return { waited, stored: taken }
     })
+    this.#sweep.sweep(ids.length)
   }
 
   /** Adds the attempts that the journal counted for a whole row to each event's own count. */

@@ -58,6 +58,8 @@ export class ShardStore {
   /** What the open transaction has journaled; written when it ends, or when there is enough for a row. */
   #entries: { seq: number; entries: JournalEntry[] } | null = null
   #news = new Map<string, News>()
+  /** A shard that has just started does not know. */
+  #leftBehind = true
 
   constructor(storage: DurableObjectStorage) {
     migrate(storage)
@@ -156,7 +158,15 @@ export class ShardStore {
       for (const [id, entry] of this.ready.takeOut(subscription, visible_at, ids))
         taken.set(id, { entry })
     }
+    this.#leftBehind ||= taken.size < pairs.size
     return taken
+  }
+
+  /** Says, once, whether acts may have left dead entries in rows that can be claimed. */
+  takeLeftBehind(): boolean {
+    const leftBehind = this.#leftBehind
+    this.#leftBehind = false
+    return leftBehind
   }
 
   /** Removes events from every table but the journal. @returns how many of them waited to be stored */

@@ -11,6 +11,7 @@ import {
   observe,
   perMinute,
   sourcesIn,
+  subscriptionsIn,
   type ShardMetrics,
   summarise,
 } from '../../shared/metrics'
@@ -173,7 +174,24 @@ describe('the format', () => {
       const counts = { accepted: 3, duplicates: 2, refused: 1, last_event_id: 'a', last_at: START }
       const counted = [shard({ sources: new Map([['shop', counts]]) }), shard({})]
       const sources = sourcesIn(counted, ['shop', 'quiet'], new Map([['quiet', 4]]))
-      const text = metricsText('prometheus', shards, sources, '1.2.3', START)
+      const billing = { open: 5, claimed: 9, settled: 7, expired: 1, failed: 2 }
+      const instant = { leased: 2, scheduled: 1, oldest_ready_at: START - 1_500 }
+      const subscriptions = subscriptionsIn(
+        [
+          shard({ subscriptions: new Map([['billing', { ...billing, ...instant }]]) }),
+          shard({ subscriptions: new Map([['gone', { ...billing, ...instant, open: 0 }]]) }),
+        ],
+        ['quiet'],
+        START,
+      )
+      expect(subscriptions.map(({ name }) => name)).toEqual(['quiet', 'inbox', 'billing'])
+      const text = metricsText('prometheus', shards, sources, subscriptions, '1.2.3', START)
+      expect(text).toContain('event_inbox_subscription_ready{subscription="billing"} 2\n')
+      expect(text).toContain(
+        'event_inbox_subscription_oldest_ready_seconds{subscription="billing"} 1.5\n',
+      )
+      expect(text).toContain('event_inbox_subscription_claimed_total{subscription="billing"} 9\n')
+      expect(text).toContain('event_inbox_subscription_open{subscription="quiet"} 0\n')
       expect(text).toContain(
         '# TYPE event_inbox_events_accepted_total counter\nevent_inbox_events_accepted_total 7\n',
       )
@@ -182,7 +200,7 @@ describe('the format', () => {
       expect(text).toContain('event_inbox_source_accepted_total{source="shop"} 3\n')
       expect(text).toContain('event_inbox_source_refused_total{source="quiet"} 4\n')
       expect(text).toContain('event_inbox_build_info{version="1.2.3"} 1\n')
-      const open = metricsText('openmetrics', shards, sources, '1.2.3', START)
+      const open = metricsText('openmetrics', shards, sources, subscriptions, '1.2.3', START)
       expect(open).toContain(
         '# TYPE event_inbox_events_accepted counter\nevent_inbox_events_accepted_total 7\n',
       )

@@ -2,7 +2,7 @@ import { describe, expect, onTestFinished, vi } from 'vitest'
 import type { WorkerHandle } from 'wrangler'
 import { prune } from '../../worker/prune'
 import { logLines } from '../support/logs'
-import { addPast, DAY_MS } from '../support/past'
+import { addPast, DAY_MS, openPast } from '../support/past'
 import { shardOf } from '../support/shards'
 import { test as base } from '../support/steering'
 import { type Inbox, SHARDS } from '../support/world'
@@ -180,6 +180,12 @@ test('asks the shard when it was delivered: D1 may not have been told of what ca
     shardOf(pending),
     'UPDATE counters SET delivered = delivered - 1, pending = pending + 1',
   )
+  const [row] = await inbox.shardRows(
+    shardOf(pending),
+    'SELECT created_at FROM events WHERE event_id = ?',
+    pending,
+  )
+  await openPast(inbox, shardOf(pending), [pending], Number(row?.created_at))
   expect(prunedOf(await tend({ server }))).toBe(1)
   expect(await heldIn(inbox, 'stale')).toEqual([pending, recent])
   expect((await inbox.get(`/inbox/${expired}`)).status).toBe(404)

@@ -32,6 +32,7 @@ export async function addPast(
       )
       .bind(list, status, iso(created), iso(updated))
       .run()
+    if (status === 'pending') await openPast(inbox, shard, own, created)
     if (status !== 'failed') continue
     await inbox.shardRows(
       shard,
@@ -45,4 +46,34 @@ export async function addPast(
       .bind(list, `shard-${shard}`, iso(updated))
       .run()
   }
+}
+
+/** Puts pending events where consumers can claim them. */
+export async function openPast(
+  inbox: Inbox,
+  shard: number,
+  ids: string[],
+  at: number,
+): Promise<void> {
+  const entries = ids.map((id) => [id, at])
+  await inbox.shardRows(
+    shard,
+    `INSERT INTO ready (subscription, visible_at, part, n, entries)
+     SELECT 'inbox', ?1, (SELECT count(*) FROM ready), ?2, ?3`,
+    at,
+    ids.length,
+    JSON.stringify(entries),
+  )
+  await inbox.shardRows(
+    shard,
+    `UPDATE counters SET subscriptions = json_patch(
+       '{"inbox": {"open": 0, "claimed": 0, "settled": 0, "expired": 0, "failed": 0}}',
+       coalesce(subscriptions, '{}'))`,
+  )
+  await inbox.shardRows(
+    shard,
+    `UPDATE counters SET subscriptions =
+       json_set(subscriptions, '$.inbox.open', (subscriptions ->> '$.inbox.open') + ?)`,
+    ids.length,
+  )
 }

@@ -38,8 +38,9 @@ export function problemResponse(error: HttpError, correlationId: string): Respon
   return new Response(JSON.stringify(body), { status, headers })
 }
 
-export function eventResponse(event: EventRow): Response {
-  return jsonText(jsonOf({ data: new JsonText(eventToJson(event)), timestamp: now() }))
+/** Answers one event, with more members behind its own. */
+export function eventResponse(event: EventRow, more: Record<string, unknown> = {}): Response {
+  return jsonText(jsonOf({ data: new JsonText(eventToJson(event, more)), timestamp: now() }))
 }
 
 export function json(body: unknown, status = 200, headers: Record<string, string> = {}): Response {
@@ -59,8 +60,8 @@ export function now(): string {
 }
 
 /** Writes one event as JSON text. Payload and metadata stand in it exactly as they were sent. */
-export function eventToJson(event: EventRow): string {
+export function eventToJson(event: EventRow, more: Record<string, unknown> = {}): string {
   const { event_id, status, retry_count, created_at, updated_at, payload, metadata } = event
   const bodies = { payload: new JsonText(payload), metadata: new JsonText(metadata ?? 'null') }
-  return jsonOf({ event_id, status, retry_count, created_at, updated_at, ...bodies })
+  return jsonOf({ event_id, status, retry_count, created_at, updated_at, ...bodies, ...more })
 }
