@@ -3,33 +3,17 @@ import type { Claimed, ClaimedEvent, ClaimRequest, SubscriptionMetrics } from '.
 import { bodyLength, type EventBody, type EventState } from '../shared/event'
 import { LIMITS } from '../shared/limits'
 import { withTimeout } from '../shared/retry'
+import type { Candidates, Look, Place } from './candidates'
 import { attemptOf, type Entry, expiriesOf, liveEntry, type LiveEntry, withExpiry } from './entries'
 import { takeInSome } from './alarm/take-in-backlog'
 import { ITSELF, Moves } from './moves'
 import { maxExpiries, type Policy } from './policy'
 import type { ShardContext } from './shard-context'
 import type { Lease } from './store/leases'
-import type { ReadyRow } from './store/ready'
 import { itemOf } from './timeline'
 
 /** A claim asks D1 for bodies once, for at most this long. */
 const BODIES_TIMEOUT_MS = 2_000
-/** A claim looks at so many rows, and goes on if it found nothing alive in them. */
-const ROWS_A_LOOK = 16
-/** While D1 does not answer, those who wait look again after this time. */
-const LOOK_AGAIN_MS = 1_000
-
-/** A row of `ready`, or a lease whose time is over. */
-type Place = { row: ReadyRow } | { lease: Lease }
-
-/** What a look found in one place. */
-interface Look {
-  place: Place
-  live: LiveEntry[]
-  /** Ids of entries that do not count any more. */
-  dead: Set<string>
-}
-
 /** The body of an event; null when D1 answered and has none. Those that are missing could not be read now. */
 type Bodies = Map<string, EventBody | null>
 
@@ -37,15 +21,12 @@ type Bodies = Map<string, EventBody | null>
 export class Claims {
   readonly #shard: ShardContext
   readonly #policy: Policy
-  /** Says whether D1 is left alone for now. */
-  readonly #isD1Away: () => boolean
-  /** Pairs whose bodies a claim is reading. No other claim takes them meanwhile. */
-  readonly #reserved = new Set<string>()
+  readonly #candidates: Candidates
 
-  constructor(shard: ShardContext, policy: Policy, isD1Away: () => boolean) {
+  constructor(shard: ShardContext, policy: Policy, candidates: Candidates) {
     this.#shard = shard
     this.#policy = policy
-    this.#isD1Away = isD1Away
+    this.#candidates = candidates
   }
 
   /**
@@ -55,15 +36,15 @@ export class Claims {
   async claim(request: ClaimRequest, commit: <T>(change: () => T) => T): Promise<Claimed> {
     const { store } = this.#shard
     const { subscription, limit } = request
-    for (let isAway = this.#isD1Away(); ;) {
-      const looks = this.#look(subscription, limit, isAway)
+    for (let isAway = this.#candidates.isD1Away(); ;) {
+      const looks = this.#candidates.look(subscription, limit, isAway)
       const live = looks.flatMap((look) => look.live)
       if (looks.length === 0) {
         if (!store.backlog.isEmpty() && commit(() => takeInSome(store))) continue
         return {
           events: [],
           expires_at: 0,
-          next_ms: this.nextMs(subscription, isAway),
+          next_ms: this.#candidates.nextMs(subscription, isAway),
           is_known: (store.subscriptions().get(subscription)?.open ?? 0) > 0,
         }
       }
@@ -85,34 +66,10 @@ export class Claims {
           ...counts,
           leased: store.leases.leased(name, now),
           scheduled: store.ready.scheduled(name, now),
-          oldest_ready_at: this.#oldestReadyAt(name),
+          oldest_ready_at: this.#candidates.oldestReadyAt(name),
         },
       ]),
     )
-  }
-
-  /** Says whether a claim would find something now. It may find less: this does not read bodies. */
-  hasReady(subscription: string): boolean {
-    return this.#look(subscription, 1, this.#isD1Away()).some(({ live }) => live.length > 0)
-  }
-
-  /** Since when the first one can be claimed, in milliseconds since 1970; null when there is none. */
-  #oldestReadyAt(subscription: string): number | null {
-    const [first] = this.#look(subscription, 1, false).flatMap(({ place, live }) =>
-      live.map(({ pair }) => ('lease' in place ? place.lease.expires_at : pair.visible_at)),
-    )
-    return first ?? null
-  }
-
-  /** Returns the milliseconds until something can be claimed that cannot be yet; null when nothing is known to come. */
-  nextMs(subscription: string, isAway = this.#isD1Away()): number | null {
-    const { store } = this.#shard
-    const now = store.clock.present()
-    const times = [store.ready.nextAt(subscription, now), store.leases.nextAt(subscription, now)]
-    const known = times.filter((at) => at !== null).map((at) => at - now)
-    // Nobody tells those who wait that D1 is back, or that another claim could not take what it had reserved.
-    if (isAway || this.#reserved.size > 0) known.push(LOOK_AGAIN_MS)
-    return known.length === 0 ? null : Math.max(1, Math.min(...known))
   }
 
   /**
@@ -122,7 +79,7 @@ export class Claims {
   failExpired(subscription: string): void {
     const { store } = this.#shard
     const moves = new Moves(store, this.#policy)
-    for (const lease of [...store.leases.expired(subscription, store.clock.present())]) {
+    for (const lease of store.leases.expired(subscription, store.clock.present()).toArray()) {
       const states = store.events.states(lease.entries.map(([id]) => id))
       const left = lease.entries.filter((entry) => {
         const live = liveEntry(entry, subscription, states)
@@ -131,50 +88,6 @@ export class Claims {
       if (left.length < lease.entries.length) store.leases.replace(lease.lease, left)
     }
     moves.write()
-  }
-
-  /** Finds what could be claimed. While D1 is away, only what has its body here is looked for. */
-  #look(subscription: string, limit: number, isAway: boolean): Look[] {
-    const { store } = this.#shard
-    const now = store.clock.present()
-    const from = isAway ? store.journal.begin(now) : 0
-    const looks: Look[] = []
-    let found = 0
-    for (const place of this.#places(subscription, now, from)) {
-      if (found >= limit || (looks.length >= ROWS_A_LOOK && found > 0)) break
-      const entries = 'row' in place ? place.row.entries : place.lease.entries
-      const states = store.events.states(entries.map(([id]) => id))
-      const live: LiveEntry[] = []
-      const dead = new Set<string>()
-      for (const entry of entries) {
-        const own = liveEntry(entry, subscription, states)
-        if (!own) dead.add(entry[0])
-        else if (found < limit && !this.#reserved.has(keyOf(subscription, entry))) {
-          if (from > 0 && own.state.created_at < from) continue
-          live.push(own)
-          found++
-        }
-      }
-      if (live.length > 0 || dead.size > 0) looks.push({ place, live, dead })
-    }
-    return looks
-  }
-
-  /** Yields rows and ended leases in the order in which they could be claimed. */
-  *#places(subscription: string, now: number, from: number): Generator<Place> {
-    const { ready, leases } = this.#shard.store
-    const rows = ready.visible(subscription, now, from)
-    const ended = leases.expired(subscription, now, from)
-    let [row, lease] = [rows.next(), ended.next()]
-    while (!row.done || !lease.done) {
-      if (!row.done && (lease.done || row.value.visible_at <= lease.value.expires_at)) {
-        yield { row: row.value }
-        row = rows.next()
-      } else if (!lease.done) {
-        yield { lease: lease.value }
-        lease = ended.next()
-      }
-    }
   }
 
   /** Reads bodies: from the journal and what is parked, else from D1 in one query. */
@@ -186,24 +99,19 @@ export class Claims {
     const chars = [...bodies.values()].reduce((sum, body) => sum + (body ? bodyLength(body) : 0), 0)
     const isFull = chars >= LIMITS.CLAIM_CHARS
     if (elsewhere.length === 0 || isFull || isAway) return bodies
-    const reserved = live.map(({ entry }) => keyOf(subscription, entry))
-    for (const key of reserved) this.#reserved.add(key)
-    try {
-      const asked = readBodies(env.DB, elsewhere, LIMITS.CLAIM_CHARS - chars)
-      const found = new Map(
-        (await withTimeout(asked, BODIES_TIMEOUT_MS)).map((row) => [row.event_id, row]),
-      )
-      for (const id of elsewhere) {
-        const row = found.get(id)
-        if (!row) bodies.set(id, null)
-        else if (row.payload !== null)
-          bodies.set(id, { payload: row.payload, metadata: row.metadata })
-      }
-    } catch {
+    await this.#candidates
+      .reserve(subscription, live, async () => {
+        const asked = readBodies(env.DB, elsewhere, LIMITS.CLAIM_CHARS - chars)
+        const rows = await withTimeout(asked, BODIES_TIMEOUT_MS)
+        const found = new Map(rows.map((row) => [row.event_id, row]))
+        for (const id of elsewhere) {
+          const { payload = null, metadata = null } = found.get(id) ?? {}
+          if (!found.has(id)) bodies.set(id, null)
+          else if (payload !== null) bodies.set(id, { payload, metadata })
+        }
+      })
       // What is at hand is given out; the rest waits until D1 answers.
-    } finally {
-      for (const key of reserved) this.#reserved.delete(key)
-    }
+      .catch(() => {})
     return bodies
   }
 
@@ -293,10 +201,6 @@ export class Claims {
       return own ? [{ ...row, ...own.body, attempt: own.attempt }] : []
     })
   }
-}
-
-function keyOf(subscription: string, [event_id]: Entry): string {
-  return `${subscription} ${event_id}`
 }
 
 /** Adds to an entry that the lease which held it has ended. */

@@ -1,12 +1,5 @@
 import { DurableObject } from 'cloudflare:workers'
-import type {
-  Claimed,
-  ClaimRequest,
-  Extended,
-  HeldLease,
-  Settled,
-  Settlement,
-} from '../shared/claim'
+import type { Claimed, ClaimRequest, Extended, Holders, Settled, Settlement } from '../shared/claim'
 import type { RecordedLetter } from '../shared/dead-letter'
 import type { NewEvent } from '../shared/event'
 import { LOGGED_IDS } from '../shared/log'
@@ -32,6 +25,7 @@ import { repeatOf } from './accept-events'
 import { Acceptor } from './acceptor'
 import { Arming } from './alarm/arming'
 import { AlarmLoop } from './alarm/loop'
+import { Candidates } from './candidates'
 import { Claims } from './claims'
 import { KnownCounts } from './former-owners'
 import { GroupCommit } from './group-commit'
@@ -66,8 +60,9 @@ export class EventShard extends DurableObject<Env> {
   #counts = new KnownCounts(this.env, this.#store.shardCounts)
   #acceptor = new Acceptor(this.#context, this.#commits, this.#counts)
   #policy = policyOf(this.env)
-  #claims = new Claims(this.#context, this.#policy, () => this.#loop.isD1Away())
-  #waiters = new Waiters(this.ctx, this.#claims)
+  #candidates = new Candidates(this.#context, () => this.#loop.isD1Away())
+  #claims = new Claims(this.#context, this.#policy, this.#candidates)
+  #waiters = new Waiters(this.ctx, this.#candidates)
 
   /**
    * Accepts events, each once.
@@ -216,9 +211,10 @@ export class EventShard extends DurableObject<Env> {
     return { ...this.#store.metrics(), subscriptions: this.#claims.metrics(), ...raised }
   }
 
-  /** Lists leases that are not over, those first that end first. */
-  async leases(subscription: string, most: number): Promise<{ leases: HeldLease[] }> {
-    return { leases: this.#store.leases.list(subscription, this.#store.clock.present(), most) }
+  /** Lists leases that are not over, those first that end first, and counts the requests that wait for events. */
+  async leases(subscription: string, most: number): Promise<Holders> {
+    const leases = this.#store.leases.list(subscription, this.#store.clock.present(), most)
+    return { leases, waiting: this.ctx.getWebSockets(subscription).length }
   }
 
   /** Returns the counters beside a fresh count of the rows. It reads every row at once. */

@@ -1,4 +1,4 @@
-import type { Claims } from './claims'
+import type { Candidates } from './candidates'
 import type { News } from './store/shard-store'
 
 /** One who was woken has this long to claim; then another is woken too. */
@@ -20,17 +20,17 @@ export type WaiterMessage = { ready: true } | { next_ms: number }
  */
 export class Waiters {
   readonly #sockets: Pick<DurableObjectState, 'acceptWebSocket' | 'getWebSockets'>
-  readonly #claims: Claims
+  readonly #candidates: Candidates
   /** When those were woken who have not claimed since. */
   readonly #woken = new Map<WebSocket, number>()
   #check: ReturnType<typeof setTimeout> | undefined
 
   constructor(
     sockets: Pick<DurableObjectState, 'acceptWebSocket' | 'getWebSockets'>,
-    claims: Claims,
+    candidates: Candidates,
   ) {
     this.#sockets = sockets
-    this.#claims = claims
+    this.#candidates = candidates
   }
 
   /**
@@ -41,11 +41,11 @@ export class Waiters {
     const { searchParams } = new URL(request.url)
     const [subscription, waiter] = [searchParams.get('subscription'), searchParams.get('waiter')]
     if (subscription === null || waiter === null) return new Response(null, { status: 400 })
-    if (this.#claims.hasReady(subscription)) return new Response(null, { status: 200 })
+    if (this.#candidates.hasReady(subscription)) return new Response(null, { status: 200 })
     const { 0: theirs, 1: own } = new WebSocketPair()
     this.#sockets.acceptWebSocket(own, [subscription])
     own.serializeAttachment({ subscription, waiter, since: Date.now() } satisfies Attachment)
-    const next = this.#claims.nextMs(subscription)
+    const next = this.#candidates.nextMs(subscription)
     const headers: Record<string, string> = next === null ? {} : { 'X-Next-Ms': String(next) }
     return new Response(null, { status: 101, webSocket: theirs, headers })
   }
@@ -69,7 +69,7 @@ export class Waiters {
   /** Wakes another one in place of a waiter that left without a claim. */
   left(socket: WebSocket): void {
     const { subscription } = attachmentOf(socket)
-    if (this.#woken.delete(socket) && this.#claims.hasReady(subscription))
+    if (this.#woken.delete(socket) && this.#candidates.hasReady(subscription))
       this.#wake(subscription, 1)
   }
 
@@ -92,7 +92,7 @@ export class Waiters {
     const late = [...this.#woken].filter(([, at]) => Date.now() - at >= MAX_CLAIM_MS)
     const bySubscription = Map.groupBy(late, ([socket]) => attachmentOf(socket).subscription)
     for (const [subscription, sockets] of bySubscription) {
-      if (this.#claims.hasReady(subscription)) this.#wake(subscription, sockets.length)
+      if (this.#candidates.hasReady(subscription)) this.#wake(subscription, sockets.length)
       for (const [socket] of sockets) this.#woken.delete(socket)
     }
     if (this.#woken.size > 0) this.#check ??= setTimeout(() => this.#passOn(), MAX_CLAIM_MS)

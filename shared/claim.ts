@@ -77,6 +77,12 @@ export interface HeldLease {
   event_ids: string[]
 }
 
+/** Who holds events of a subscription in a shard, and how many wait for some. */
+export interface Holders {
+  leases: HeldLease[]
+  waiting: number
+}
+
 /** One subscription's counts in a shard. The four sums only rise. */
 export interface SubscriptionCounts {
   /** Events that it has neither settled for good nor given up. */

@@ -24,7 +24,12 @@ export async function getSubscriptionNamed(request: InboxRequest, env: Env): Pro
   const held = await askAllShards(env, (shard) => shard.leases(name, MAX_LEASES))
   const leases = held.flatMap((answer) => answer.leases)
   const shown = leases.toSorted((a, b) => a.expires_at - b.expires_at).slice(0, MAX_LEASES)
-  return json({ data: { ...subscription, leases: shown.map(leaseToJson) }, timestamp: now() })
+  // Who waits does so at every shard.
+  const waiting = Math.max(...held.map((answer) => answer.waiting))
+  return json({
+    data: { ...subscription, waiting, leases: shown.map(leaseToJson) },
+    timestamp: now(),
+  })
 }
 
 /** Those that the configuration names, `inbox`, and those that still have something. */

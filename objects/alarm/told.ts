@@ -61,9 +61,9 @@ function applyRefusal({ env, name, store }: ShardContext, refusal: Refusal): voi
     error,
   })
   const subscriptions: CountsBySubscription = new Map()
-  for (const [name, pair] of closed) {
-    store.takeOut(name, new Map([[event_id, pair]]))
-    addToSubscription(subscriptions, name, { open: -1, failed: 1 })
+  for (const [subscription, pair] of closed) {
+    store.takeOut(subscription, new Map([[event_id, pair]]))
+    addToSubscription(subscriptions, subscription, { open: -1, failed: 1 })
   }
   const items = letter ? [refusedItem(letter.failed_at, attempts, reason)] : []
   if (state) store.events.update([withItems(state, items)])

@@ -62,7 +62,7 @@ export function leasesOn(sql: Sql) {
     /** Takes ids out of all leases of a subscription. @returns the entry and the lease of each that was in one */
     takeOut(subscription: string, ids: Set<string>): Map<string, { entry: Entry; lease: Lease }> {
       const taken = new Map<string, { entry: Entry; lease: Lease }>()
-      for (const lease of [...rows('subscription = ?', subscription)]) {
+      for (const lease of rows('subscription = ?', subscription).toArray()) {
         const left = lease.entries.filter(([id]) => !ids.has(id))
         if (left.length === lease.entries.length) continue
         for (const entry of lease.entries)
@@ -99,21 +99,21 @@ export function leasesOn(sql: Sql) {
     },
     /** Lists the leases that are not over, those first that end first. */
     list: (subscription: string, now: number, most: number): HeldLease[] =>
-      [
-        ...rows(
-          'subscription = ? AND expires_at > ? ORDER BY expires_at LIMIT ?',
-          subscription,
-          now,
-          most,
-        ),
-      ].map(({ lease, consumer, by, claimed_at, expires_at, entries }) => ({
-        lease,
-        consumer,
-        by,
-        claimed_at,
-        expires_at,
-        event_ids: idsOf(entries),
-      })),
+      rows(
+        'subscription = ? AND expires_at > ? ORDER BY expires_at LIMIT ?',
+        subscription,
+        now,
+        most,
+      )
+        .toArray()
+        .map(({ lease, consumer, by, claimed_at, expires_at, entries }) => ({
+          lease,
+          consumer,
+          by,
+          claimed_at,
+          expires_at,
+          event_ids: idsOf(entries),
+        })),
     /** Names the subscriptions that have a lease whose time is over. */
     expiredIn: (now: number): string[] =>
       sql

@@ -42,6 +42,8 @@ export function readyOn(sql: Sql) {
   }
   const find = (subscription: string, place: ReadyPlace): Entry[] =>
     rows(before, subscription, place.visible_at, place.part).next().value?.entries ?? []
+  const sharing = (subscription: string, visible_at: number): ReadyRow[] =>
+    rows('subscription = ? AND visible_at = ?', subscription, visible_at).toArray()
   return {
     find,
     replace,
@@ -90,9 +92,7 @@ export function readyOn(sql: Sql) {
      */
     takeOut(subscription: string, visible_at: number, ids: Set<string>): Map<string, Entry> {
       const taken = new Map<string, Entry>()
-      for (const row of [
-        ...rows('subscription = ? AND visible_at = ?', subscription, visible_at),
-      ]) {
+      for (const row of sharing(subscription, visible_at)) {
         const left = row.entries.filter(([id]) => !ids.has(id))
         if (left.length === row.entries.length) continue
         for (const entry of row.entries) if (ids.has(entry[0])) taken.set(entry[0], entry)

@@ -45,10 +45,18 @@ const UNSTEERED: Steering = {
 }
 const steering = { ...UNSTEERED }
 
-/** How much waits at each point at this moment, and how many queries D1 has had so far. */
-export type Seen = Record<Point | 'queries' | 'letterQueries', number>
+/** How much waits at each point, and how many calls a fault holds, at this moment; how many queries D1 has had so far. */
+export type Seen = Record<Point | 'queries' | 'letterQueries' | 'calls', number>
 
-const seen: Seen = { commits: 0, reads: 0, writes: 0, answers: 0, queries: 0, letterQueries: 0 }
+const seen: Seen = {
+  commits: 0,
+  reads: 0,
+  writes: 0,
+  answers: 0,
+  calls: 0,
+  queries: 0,
+  letterQueries: 0,
+}
 
 const machineNow = Date.now.bind(Date)
 const shiftedNow = () => machineNow() + steering.shiftMs
@@ -125,7 +133,9 @@ export class EventShard extends Shard {
     if (fault === 'reset') this.ctx.abort('reset by a test')
     if (fault === 'throw') throw new TypeError('a mistake, by a test')
     if (fault === 'slow') await wait(SLOW_MS)
+    seen.calls++
     while (this.fault(method) === 'hold') await wait(5)
+    seen.calls--
   }
 
   protected async after(method: string): Promise<void> {

@@ -56,6 +56,7 @@ export interface Subscription {
   settled: number
   expired: number
   failed: number
+  waiting: number
   leases: { lease: string; consumer: string | null; event_ids: string[]; expires_at: string }[]
 }
 
@@ -137,10 +138,13 @@ async function inboxOf(server: TestHarness) {
       ),
     /** It refuses none of them any more. */
     takeAgain: () => env.DB.exec('DROP TRIGGER refuse'),
-    /** Starts every shard anew: it forgets how long it meant to wait for D1. */
-    async restartShards() {
+    /**
+     * Starts every shard anew: it forgets how long it meant to wait for D1.
+     * WebSockets sleep while it is not there, or are closed. It fails while anything else keeps a shard in memory.
+     */
+    async restartShards(webSockets: 'hibernate' | 'close' = 'close') {
       for (const id of await worker.listDurableObjectIds('SHARD'))
-        await worker.evictDurableObject('SHARD', { id })
+        await worker.evictDurableObject('SHARD', { id, webSockets })
     },
     /** The rows of D1's events table that a condition finds. */
     rows: async (where = 'true') =>

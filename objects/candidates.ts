@@ -1,0 +1,117 @@
+import { type Entry, liveEntry, type LiveEntry } from './entries'
+import type { ShardContext } from './shard-context'
+import type { Lease } from './store/leases'
+import type { ReadyRow } from './store/ready'
+
+/** A claim looks at so many rows, and goes on if it found nothing alive in them. */
+const ROWS_A_LOOK = 16
+/** While D1 does not answer, those who wait look again after this time. */
+const LOOK_AGAIN_MS = 1_000
+
+/** A row of `ready`, or a lease whose time is over. */
+export type Place = { row: ReadyRow } | { lease: Lease }
+
+/** What a look found in one place. */
+export interface Look {
+  place: Place
+  live: LiveEntry[]
+  /** Ids of entries that do not count any more. */
+  dead: Set<string>
+}
+
+/** Finds what consumers can claim: what waits in rows, and what leases hold whose time is over. It changes nothing. */
+export class Candidates {
+  readonly #shard: ShardContext
+  /** Says whether D1 is left alone for now. */
+  readonly isD1Away: () => boolean
+  /** Pairs whose bodies a claim is reading. No other claim takes them meanwhile. */
+  readonly #reserved = new Set<string>()
+
+  constructor(shard: ShardContext, isD1Away: () => boolean) {
+    this.#shard = shard
+    this.isD1Away = isD1Away
+  }
+
+  /** Finds what could be claimed. While D1 is away, only what has its body here is looked for. */
+  look(subscription: string, limit: number, isAway: boolean): Look[] {
+    const { store } = this.#shard
+    const now = store.clock.present()
+    const from = isAway ? store.journal.begin(now) : 0
+    const looks: Look[] = []
+    let found = 0
+    for (const place of this.#places(subscription, now, from)) {
+      if (found >= limit || looks.length >= ROWS_A_LOOK) break
+      const entries = 'row' in place ? place.row.entries : place.lease.entries
+      const states = store.events.states(entries.map(([id]) => id))
+      const live: LiveEntry[] = []
+      const dead = new Set<string>()
+      for (const entry of entries) {
+        const own = liveEntry(entry, subscription, states)
+        if (!own) dead.add(entry[0])
+        else if (found < limit && !this.#reserved.has(keyOf(subscription, entry))) {
+          if (from > 0 && own.state.created_at < from) continue
+          live.push(own)
+          found++
+        }
+      }
+      if (live.length > 0 || dead.size > 0) looks.push({ place, live, dead })
+    }
+    return looks
+  }
+
+  /** Says whether a claim would find something now. It may find less: this does not read bodies. */
+  hasReady(subscription: string): boolean {
+    return this.look(subscription, 1, this.isD1Away()).some(({ live }) => live.length > 0)
+  }
+
+  /** Since when the first one can be claimed, in milliseconds since 1970; null when there is none. */
+  oldestReadyAt(subscription: string): number | null {
+    const [first] = this.look(subscription, 1, false).flatMap(({ place, live }) =>
+      live.map(({ pair }) => ('lease' in place ? place.lease.expires_at : pair.visible_at)),
+    )
+    return first ?? null
+  }
+
+  /** Returns the milliseconds until something can be claimed that cannot be yet; null when nothing is known to come. */
+  nextMs(subscription: string, isAway = this.isD1Away()): number | null {
+    const { store } = this.#shard
+    const now = store.clock.present()
+    const times = [store.ready.nextAt(subscription, now), store.leases.nextAt(subscription, now)]
+    const known = times.filter((at) => at !== null).map((at) => at - now)
+    // Nobody tells those who wait that D1 is back, or that another claim could not take what it had reserved.
+    if (isAway || this.#reserved.size > 0) known.push(LOOK_AGAIN_MS)
+    return known.length === 0 ? null : Math.max(1, Math.min(...known))
+  }
+
+  /** Keeps pairs from other claims while `work` goes on, and no longer. */
+  async reserve<T>(subscription: string, live: LiveEntry[], work: () => Promise<T>): Promise<T> {
+    const keys = live.map(({ entry }) => keyOf(subscription, entry))
+    for (const key of keys) this.#reserved.add(key)
+    try {
+      return await work()
+    } finally {
+      for (const key of keys) this.#reserved.delete(key)
+    }
+  }
+
+  /** Yields rows and ended leases in the order in which they could be claimed. */
+  *#places(subscription: string, now: number, from: number): Generator<Place> {
+    const { ready, leases } = this.#shard.store
+    const rows = ready.visible(subscription, now, from)
+    const ended = leases.expired(subscription, now, from)
+    let [row, lease] = [rows.next(), ended.next()]
+    while (!row.done || !lease.done) {
+      if (!row.done && (lease.done || row.value.visible_at <= lease.value.expires_at)) {
+        yield { row: row.value }
+        row = rows.next()
+      } else if (!lease.done) {
+        yield { lease: lease.value }
+        lease = ended.next()
+      }
+    }
+  }
+}
+
+function keyOf(subscription: string, [event_id]: Entry): string {
+  return `${subscription} ${event_id}`
+}
