@@ -47,6 +47,10 @@ describe('openapi.json', () => {
       '/components/schemas/CloudEvent',
       '/components/schemas/Event/properties/payload',
       '/components/schemas/Event/properties/metadata',
+      ...['ClaimedEvent', 'EventWithTimeline'].flatMap((name) => [
+        `/components/schemas/${name}/properties/payload`,
+        `/components/schemas/${name}/properties/metadata`,
+      ]),
     ])
   })
 
