@@ -14,7 +14,23 @@ CREATE TABLE IF NOT EXISTS events (
 CREATE INDEX IF NOT EXISTS events_by_status ON events (status, created_at);
 CREATE INDEX IF NOT EXISTS events_by_time ON events (created_at);
 
--- The queue brings these: one row a failed event. The row goes once the event is redriven or deleted.
+-- The queue brings these: one row for each subscription in which an event failed. The row goes once the event is
+-- redriven there, or deleted.
+CREATE TABLE IF NOT EXISTS letters (
+  event_id       TEXT NOT NULL,
+  subscription   TEXT NOT NULL, -- '' for an event that D1 refused
+  shard          TEXT NOT NULL,
+  reason         TEXT NOT NULL,
+  retry_count    INTEGER NOT NULL,
+  correlation_id TEXT NOT NULL,
+  failed_at      TEXT NOT NULL,
+  PRIMARY KEY (event_id, subscription)
+) WITHOUT ROWID;
+
+CREATE INDEX IF NOT EXISTS letters_by_time ON letters (failed_at);
+
+-- The version before had these, one row a failed event. They stay for one version: what is in them still counts, as of
+-- the subscription inbox, and workers of that version still write them while this one is deployed.
 CREATE TABLE IF NOT EXISTS dead_letters (
   event_id       TEXT PRIMARY KEY NOT NULL,
   shard          TEXT NOT NULL,

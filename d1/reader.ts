@@ -46,8 +46,8 @@ export async function readRows<Row>(
 
 /** This statement fails when one of the tables is missing. */
 export const EACH_TABLE = `
-  SELECT EXISTS (SELECT 1 FROM events) OR EXISTS (SELECT 1 FROM dead_letters)
-    OR EXISTS (SELECT 1 FROM fences)`
+  SELECT EXISTS (SELECT 1 FROM events) OR EXISTS (SELECT 1 FROM letters)
+    OR EXISTS (SELECT 1 FROM dead_letters) OR EXISTS (SELECT 1 FROM fences)`
 
 /** Resolves when D1 answers and has its tables. @throws HttpError 503 */
 export async function checkTables(db: D1Database): Promise<void> {

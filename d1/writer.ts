@@ -1,4 +1,4 @@
-import { bodyLength, isoTime, type StoredEvent } from '../shared/event'
+import { bodyLength, INBOX, isoTime, type StoredEvent } from '../shared/event'
 import { withTimeout } from '../shared/retry'
 import { type D1Change, MAX_STEP_CHARS } from './change'
 import { D1_TIMEOUT_MS } from './reader'
@@ -26,7 +26,15 @@ const DELETE_EVENTS = `
     JOIN events AS old ON old.event_id = gone.value ->> 0
     WHERE old.created_at < gone.value ->> 1)`
 
-// `failed_at` protects the letter of a failure that came since.
+// `failed_at` protects the letter of a failure that came since. A NULL name is that of every letter of the event.
+const DELETE_LETTERS = `
+  DELETE FROM letters WHERE ${NOT_LATE} AND (event_id, subscription, failed_at) IN (
+    SELECT old.event_id, old.subscription, old.failed_at FROM json_each(?3) AS gone
+    JOIN letters AS old ON old.event_id = gone.value ->> 0
+    WHERE old.failed_at < gone.value ->> 1
+      AND old.subscription = coalesce(gone.value ->> 2, old.subscription))`
+
+// A worker of the version before recorded these, all of them as letters of INBOX.
 const DELETE_DEAD_LETTERS = `
   DELETE FROM dead_letters WHERE ${NOT_LATE} AND (event_id, failed_at) IN (
     SELECT old.event_id, old.failed_at FROM json_each(?3) AS gone
@@ -80,11 +88,11 @@ export function writeStatements({ shard, tick }: Fence, changes: D1Change[]): Wr
       deleteBefore > 0 ? [[event_id, isoTime(deleteBefore)]] : [],
     ),
   )
+  const clears = changes.flatMap(clearValues)
+  add(DELETE_LETTERS, clears)
   add(
     DELETE_DEAD_LETTERS,
-    changes.flatMap(({ event_id, clearBefore }) =>
-      clearBefore > 0 ? [[event_id, isoTime(clearBefore)]] : [],
-    ),
+    clears.filter(([, , name]) => name === null || name === INBOX),
   )
   add(INSERT_MANY, inserts.filter((event) => !isLarge(event)).map(eventValues))
   for (const event of inserts.filter(isLarge)) {
@@ -125,6 +133,12 @@ function eventValues(event: StoredEvent) {
     isoTime(updated_at),
     retry_count,
   ]
+}
+
+/** Lists which dead letters of an event go: [event_id, before, subscription], the last one null for all. */
+function clearValues({ event_id, clearBefore, clearNamed }: D1Change) {
+  const named = clearNamed.map(([name, before]) => [event_id, isoTime(before), name] as const)
+  return clearBefore > 0 ? [[event_id, isoTime(clearBefore), null] as const, ...named] : named
 }
 
 function updateValues(state: NonNullable<D1Change['update']>) {

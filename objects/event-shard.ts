@@ -165,18 +165,21 @@ export class EventShard extends DurableObject<Env> {
   }
 
   /**
-   * Retries up to REDRIVE_A_STEP dead letters, of this reason or of any.
-   * @returns how many; call again while there are `more`
+   * Retries the events of up to REDRIVE_A_STEP dead letters, of this reason or of any. With a reason, other letters of
+   * these events stay.
+   * @returns how many events; call again while there are `more`
    */
   async redrive(reason: string | null): Promise<Redriven> {
     return this.#commits.ride(() => {
-      const ids = this.#store.letters.ids(reason, REDRIVE_A_STEP)
-      const outcomes = moveEvents(this.#store, { verb: 'retry', ids }, this.#policy)
+      const letters = this.#store.letters.pairs(reason, REDRIVE_A_STEP)
+      const ids = [...new Set(letters.map(([id]) => id))]
+      const only = reason === null ? undefined : letters
+      const outcomes = moveEvents(this.#store, { verb: 'retry', ids, letters: only }, this.#policy)
       const event_ids = ids.filter((_, index) => outcomes[index]?.outcome === 'moved')
       return {
         redriven: event_ids.length,
         event_ids: event_ids.slice(0, LOGGED_IDS),
-        more: ids.length === REDRIVE_A_STEP,
+        more: letters.length === REDRIVE_A_STEP,
       }
     })
   }
@@ -192,9 +195,7 @@ export class EventShard extends DurableObject<Env> {
 
   /** Remembers which dead letters D1 has. @returns for each, in order, whether it still stands */
   async recorded(letters: RecordedLetter[]): Promise<boolean[]> {
-    return letters.map(({ event_id, failed_at }) =>
-      this.#store.letters.markRecorded(event_id, failed_at),
-    )
+    return letters.map((letter) => this.#store.letters.markRecorded(letter))
   }
 
   /** Counts deliveries that the worker refused, by source. Writes one row. */
@@ -237,7 +238,7 @@ export class EventShard extends DurableObject<Env> {
     return { clock: this.#store.clock.nextTimestamp(), accepted, ...untold }
   }
 
-  /** Returns the next dead letters, in the order of their events' ids. */
+  /** Returns the next dead letters, in the order of their events' ids, and all of each event. */
   async letters(after: string): Promise<HeldLetter[]> {
     return heldLetters(this.ctx.storage.sql, after)
   }

@@ -1,4 +1,10 @@
-import { type D1Change, MAX_STEP_CHARS, MAX_STEP_EVENTS } from '../d1/change'
+import {
+  type D1Change,
+  MAX_STEP_CHARS,
+  MAX_STEP_EVENTS,
+  type NamedClear,
+  sumOfClears,
+} from '../d1/change'
 import {
   bodyLength,
   type EventBody,
@@ -18,12 +24,14 @@ import {
  * - `accept`: the event was new; `payload` and `metadata` are the lengths of its body. A `delete` stands before it in
  *   the same row when another shard may have had the event before.
  * - `change`: its state moved.
- * - `redrive`: its state moved, and it is no dead letter any more.
+ * - `redrive`: its state moved, and it is no dead letter any more: in these `subscriptions`, or in none, as older
+ *   versions wrote it.
  * - `delete`: it was removed.
  */
 export type JournalEntry =
   | { op: 'accept'; event_id: string; payload: number; metadata: number | null }
-  | { op: 'change' | 'redrive'; event_id: string }
+  | { op: 'change'; event_id: string }
+  | { op: 'redrive'; event_id: string; subscriptions?: string[] }
   /** `created_at` is missing when an older version wrote the entry, or when another shard had the event. */
   | { op: 'delete'; event_id: string; created_at?: number }
 
@@ -51,6 +59,8 @@ export interface Step {
 export interface Deletion {
   op: 'delete' | 'redrive'
   event_id: string
+  /** Of a redrive, as in the entry. */
+  subscriptions?: string[]
   seq: number
   /** The index among the row's entries. */
   entry: number
@@ -144,8 +154,21 @@ function lengthOf(entry: JournalEntry): number {
  * Makes the change that tells D1 of a deletion or a redrive alone.
  * Telling it early, and again, is harmless: it only removes what is to go anyway.
  */
-export function deletionChange({ op, event_id, seq }: Deletion): D1Change {
-  return { ...unchanged(event_id), deleteBefore: op === 'delete' ? seq : 0, clearBefore: seq }
+export function deletionChange(deletion: Deletion): D1Change {
+  const { op, event_id, seq } = deletion
+  const change = { ...unchanged(event_id), deleteBefore: op === 'delete' ? seq : 0 }
+  addClear(change, deletion)
+  return change
+}
+
+/** Adds to a change which dead letters a redrive or a deletion removes. */
+function addClear(
+  change: D1Change,
+  { subscriptions, seq }: Pick<Deletion, 'subscriptions' | 'seq'>,
+): void {
+  const named = (subscriptions ?? []).map((name): NamedClear => [name, seq])
+  if (!subscriptions) change.clearBefore = Math.max(change.clearBefore, seq)
+  change.clearNamed = sumOfClears([...change.clearNamed, ...named], change.clearBefore)
 }
 
 /**
@@ -160,12 +183,14 @@ export function fold(
   const changes = new Map<string, D1Change>()
   for (const row of rows) {
     const bodies = bodiesOf(row)
-    for (const { op, event_id } of row.entries) {
+    for (const entry of row.entries) {
+      const { op, event_id } = entry
       const change = changes.get(event_id) ?? unchanged(event_id)
       changes.set(event_id, change)
       const state = states.get(event_id)
       if (op === 'delete') change.deleteBefore = row.seq
-      if (op === 'delete' || op === 'redrive') change.clearBefore = row.seq
+      if (entry.op === 'redrive') addClear(change, { ...entry, seq: row.seq })
+      if (op === 'delete') addClear(change, row)
       if (!state) continue
       const body = bodies.get(event_id)
       if (op !== 'accept' || !body) change.update = state
@@ -186,19 +211,20 @@ export function fold(
 
 /**
  * What is still to be done about an event that D1 rejected.
- * `body` is there while D1 does not have the event; `deletes` and `clears` are `deleteBefore` and `clearBefore` of a
- * D1Change.
+ * `body` is there while D1 does not have the event; `deletes`, `clears` and `clears_named` are `deleteBefore`,
+ * `clearBefore` and `clearNamed` of a D1Change.
  */
 export interface Unfinished {
   event_id: string
   body: EventBody | null
   deletes: number
   clears: number
+  clears_named: NamedClear[]
 }
 
 /** Makes the change that tells D1 the present state of an event that it rejected before. */
 export function presentChange(
-  { event_id, body, deletes, clears }: Unfinished,
+  { event_id, body, deletes, clears, clears_named }: Unfinished,
   state: ToldState | undefined,
   storedAt: number,
 ): D1Change {
@@ -207,13 +233,14 @@ export function presentChange(
     event_id,
     deleteBefore: deletes,
     clearBefore: clears,
+    clearNamed: clears_named,
     insert,
     update: insert ?? state ?? null,
   }
 }
 
 function unchanged(event_id: string): D1Change {
-  return { event_id, deleteBefore: 0, clearBefore: 0, insert: null, update: null }
+  return { event_id, deleteBefore: 0, clearBefore: 0, clearNamed: [], insert: null, update: null }
 }
 
 function insertOf(

@@ -1,8 +1,10 @@
+import { type PairKey, subscriptionsByEvent } from '../shared/dead-letter'
 import type { EventState } from '../shared/event'
 import type { Verb } from '../shared/lifecycle'
 import type { ByHand, MoveOutcome, NackKey } from '../shared/outcomes'
+import { pairsOfLetter } from './letters'
 import { type Act, type Actor, Moves } from './moves'
-import { isOpen, type OpenPair, pairsOf } from './pairs'
+import { isOpen, type OpenPair, type Pairs, pairsOf } from './pairs'
 import type { Policy } from './policy'
 import { addToSubscription, type CountsBySubscription } from '../shared/subscription-counts'
 import type { CountChanges } from './store/counters'
@@ -15,6 +17,8 @@ export interface Move extends ByHand {
   /** The reason of the dead letter, when the move fails an event. */
   reason?: string
   key?: NackKey | undefined
+  /** The dead letters of these events that a retry is about; otherwise about all. */
+  letters?: PairKey[] | undefined
 }
 
 /**
@@ -29,10 +33,11 @@ export function moveEvents(store: ShardStore, move: Move, policy: Policy): MoveO
       ? { verb, reason: move.reason ?? '', delay_ms: move.delay_ms ?? null }
       : { verb }
   const actor: Actor = { by }
+  const only = move.letters && onlyOf(store, move.letters)
   const wanted = [...states.values()].flatMap((state) => {
     const own = pairsOf(state)
-    const names = subscription === undefined ? [...own.keys()] : [subscription]
-    return names.map((name) => ({ state, name, pair: own.get(name) }))
+    const names = only?.(state, own) ?? (subscription === undefined ? own.keys() : [subscription])
+    return [...names].map((name) => ({ state, name, pair: own.get(name) }))
   })
   const isRepeat = (state: EventState) => key !== undefined && state.nack_key === key.nack_key
   const held = takeOut(
@@ -66,6 +71,16 @@ export function moveEvents(store: ShardStore, move: Move, policy: Policy): MoveO
       ? { ...each, event: shown.get(each.event.event_id) ?? each.event }
       : each,
   )
+}
+
+/** Says in which subscriptions these letters are about an event. */
+function onlyOf(store: ShardStore, letters: PairKey[]) {
+  const named = subscriptionsByEvent(letters)
+  const all = subscriptionsByEvent(store.letters.ofEvents([...named.keys()]))
+  return ({ event_id }: EventState, pairs: Pairs): string[] =>
+    (named.get(event_id) ?? []).flatMap((letter) =>
+      pairsOfLetter(letter, pairs, all.get(event_id) ?? []),
+    )
 }
 
 function withKey(state: EventState, key: NackKey | undefined): EventState {

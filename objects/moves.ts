@@ -1,8 +1,9 @@
-import type { DeadLetter } from '../shared/dead-letter'
+import { type DeadLetter, type PairKey, subscriptionsByEvent } from '../shared/dead-letter'
 import type { EventState } from '../shared/event'
 import { addToSubscription, type CountsBySubscription } from '../shared/subscription-counts'
 import type { Happened, What } from '../shared/timeline'
 import type { Entry } from './entries'
+import { lettersGone } from './letters'
 import { isOpen, newPair, type OpenPair, type Pair, pairsOf, withPairs } from './pairs'
 import type { Policy } from './policy'
 import { addMove, type CountChanges } from './store/counters'
@@ -33,7 +34,8 @@ export class Moves {
   readonly #policy: Policy
   readonly #rows = new Map<string, { before: EventState; after: EventState }>()
   readonly #letters: DeadLetter[] = []
-  readonly #retried = new Set<string>()
+  /** The subscriptions in which an event was retried, by its id. */
+  readonly #retried = new Map<string, string[]>()
   readonly #subscriptions: CountsBySubscription = new Map()
   readonly #puts: { name: string; visible_at: number; entry: Entry }[] = []
 
@@ -71,13 +73,14 @@ export class Moves {
       this.count(name, { open: isOpen(pair) ? -1 : 1 })
     if (next === 'failed') {
       const reason = 'reason' in act ? act.reason : ''
-      this.#letters.push({ event_id, reason, failed_at: this.at })
+      this.#letters.push({ event_id, subscription: name, reason, failed_at: this.at })
       this.count(name, { failed: 1 })
     } else if (next !== null) {
       this.#puts.push({ name, visible_at: next.visible_at, entry: [event_id, next.at] })
     }
     const isAttempt = act.verb === 'nack' || (act.verb === 'retry' && !this.#retried.has(event_id))
-    if (act.verb === 'retry') this.#retried.add(event_id)
+    if (act.verb === 'retry')
+      this.#retried.set(event_id, [...(this.#retried.get(event_id) ?? []), name])
     const row = { ...state, retry_count: state.retry_count + Number(isAttempt) }
     const items = this.#items(name, pair, next, act, actor, taken)
     const after = withItems(withPairs(row, pairs), items)
@@ -103,12 +106,11 @@ export class Moves {
     )
     if (changed?.length) store.appendToJournal('change', changed)
     if (redriven?.length) {
-      store.appendToJournal('redrive', redriven)
+      changes.letters = -this.#redrive(redriven)
       const ids = redriven.map(({ event_id }) => event_id)
-      store.letters.delete(ids)
       changes.queue_depth = store.parked.resume(ids, Date.now())
     }
-    store.letters.add(this.#letters)
+    changes.letters = (changes.letters ?? 0) + store.letters.add(this.#letters)
     for (const [name, own] of Map.groupBy(this.#puts, (put) => put.name))
       for (const [visible_at, together] of Map.groupBy(own, (put) => put.visible_at))
         store.put(
@@ -117,6 +119,23 @@ export class Moves {
           visible_at,
         )
     if (rows.length > 0 || this.#subscriptions.size > 0) store.count(changes)
+  }
+
+  /** Takes the letters away of what was retried, here and, by the journal, in D1. @returns how many there were */
+  #redrive(states: EventState[]): number {
+    const { letters } = this.#store
+    const all = subscriptionsByEvent(letters.ofEvents(states.map(({ event_id }) => event_id)))
+    const gone = new Map<string, string[]>()
+    for (const state of states) {
+      const { event_id } = state
+      const retried = this.#retried.get(event_id) ?? []
+      const names = lettersGone(retried, pairsOf(state), all.get(event_id) ?? [])
+      if (names) gone.set(event_id, names)
+    }
+    this.#store.appendToJournal('redrive', states, gone)
+    const whole = states.map(({ event_id }) => event_id).filter((id) => !gone.has(id))
+    const pairs = [...gone].flatMap(([id, names]) => names.map((name): PairKey => [id, name]))
+    return letters.delete(whole) + letters.deletePairs(pairs)
   }
 
   #retry(pair: Pair | undefined): OpenPair | undefined {

@@ -1,4 +1,4 @@
-import { type EventBody, type EventState, isEventId, isoTime } from './event'
+import { type EventBody, type EventState, INBOX, isEventId, isoTime } from './event'
 import { jsonOf, JsonText } from './json'
 import { LIMITS } from './limits'
 import { log } from './log'
@@ -9,9 +9,17 @@ export const MAX_MESSAGE_BYTES = 100_000
 const MAX_BATCH_BYTES = 240_000
 const MAX_BATCH_MESSAGES = 100
 
-/** Why an event failed, as its shard keeps it; `failed_at` is milliseconds since 1970. */
+/** The subscription of the letter of an event that D1 refused: it is given up in all of them. */
+export const EVERY_SUBSCRIPTION = ''
+
+/** Names an event and one of the subscriptions that take it. Each pair can fail by itself. */
+export type PairKey = [event_id: string, subscription: string]
+
+/** Why a pair failed, as the event's shard keeps it; `failed_at` is milliseconds since 1970. */
 export interface DeadLetter {
   event_id: string
+  /** The name of the subscription, or EVERY_SUBSCRIPTION. */
+  subscription: string
   reason: string
   failed_at: number
 }
@@ -19,6 +27,8 @@ export interface DeadLetter {
 /** A dead letter as the queue carries it. The message also has payload and metadata, or `payload_omitted`. */
 export interface DeadLetterMessage {
   event_id: string
+  /** Absent from the messages of shards of the version before, which mean `inbox`. */
+  subscription?: string
   shard: string
   reason: string
   retry_count: number
@@ -27,10 +37,18 @@ export interface DeadLetterMessage {
   failed_at: string
 }
 
-/** Identifies one failure of one event; `failed_at` is milliseconds since 1970. */
+/** Identifies one failure of one pair; `failed_at` is milliseconds since 1970. */
 export interface RecordedLetter {
   event_id: string
   failed_at: number
+  /** Workers and shards of the version before leave it out. */
+  subscription?: string | null
+}
+
+/** Lists the subscriptions of each event that is in these pairs. */
+export function subscriptionsByEvent(pairs: PairKey[]): Map<string, string[]> {
+  const byEvent = Map.groupBy(pairs, ([event_id]) => event_id)
+  return new Map([...byEvent].map(([event_id, own]) => [event_id, own.map(([, name]) => name)]))
 }
 
 /** Cuts a reason to the length that dead letters keep. A redrive by reason cuts it too, so that they match. */
@@ -51,6 +69,7 @@ export function deadLetterMessage(
   const { event_id, retry_count, correlation_id } = state
   const fields: DeadLetterMessage = {
     event_id,
+    subscription: letter.subscription,
     shard,
     reason: letter.reason,
     retry_count,
@@ -69,6 +88,7 @@ export function deadLetterMessage(
     : jsonOf({ ...fields, payload_omitted: true })
 }
 
+const SUBSCRIPTION = /^[a-z0-9-]{0,64}$/
 const ISO_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
 
 /**
@@ -77,11 +97,14 @@ const ISO_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
  */
 export function parseDeadLetter(body: string): DeadLetterMessage | null {
   try {
-    const { event_id, shard, reason, retry_count, correlation_id, failed_at }: DeadLetterMessage =
-      JSON.parse(body)
+    const message: DeadLetterMessage = JSON.parse(body)
+    const { event_id, subscription, shard, reason, retry_count, correlation_id, failed_at } =
+      message
     // The length of every field is bounded, because a batch of letters goes into one bound parameter of D1.
     const isLetter =
       isEventId(event_id) &&
+      ['string', 'undefined'].includes(typeof subscription) &&
+      SUBSCRIPTION.test(subscription ?? INBOX) &&
       /^shard-\d{1,3}$/.test(shard) &&
       typeof reason === 'string' &&
       Number.isSafeInteger(retry_count) &&
@@ -89,7 +112,15 @@ export function parseDeadLetter(body: string): DeadLetterMessage | null {
       correlation_id.length <= LIMITS.ID_LENGTH &&
       ISO_TIME.test(failed_at)
     if (isLetter)
-      return { event_id, shard, reason: cutReason(reason), retry_count, correlation_id, failed_at }
+      return {
+        event_id,
+        ...(subscription !== undefined && { subscription }),
+        shard,
+        reason: cutReason(reason),
+        retry_count,
+        correlation_id,
+        failed_at,
+      }
   } catch {
     // Logged below.
   }

@@ -26,6 +26,8 @@ export interface ShardMetrics {
   delivered: number
   failed: number
   queue_depth: number
+  /** How many dead letters there are; absent from shards of the version before, which have one a failed event. */
+  letters?: number
   accepted_total: number
   stored_total: number
   delivered_total: number
@@ -79,7 +81,7 @@ export function summarise(shards: ShardMetrics[], now: number) {
     delivered,
     failed,
     queue_depth: sum((shard) => shard.queue_depth),
-    dlq_count: failed,
+    dlq_count: sum((shard) => shard.letters ?? shard.failed),
     last_processed_at: Number.isFinite(last) ? isoTime(last) : null,
     processing_rate: processingRate(shards, now),
     oldest_unstored_seconds: Number.isFinite(oldest) ? Math.max(0, (now - oldest) / 1000) : 0,

@@ -1,5 +1,6 @@
 import { recordLetters, withdrawLetters } from '../d1/dead-letters'
 import type { DeadLetterMessage } from '../shared/dead-letter'
+import { INBOX } from '../shared/event'
 import { log } from '../shared/log'
 import { withTimeout } from '../shared/retry'
 import { ANSWER_TIMEOUT_MS } from '../shared/owners'
@@ -23,7 +24,8 @@ export async function recordDeadLetters(
   const standing = new Map((await Promise.all(answers)).flat())
   const withdrawn = letters.filter((letter) => standing.get(letter) === false)
   if (withdrawn.length > 0) await withdrawLetters(env.DB, withdrawn)
-  for (const letter of standing.keys()) log('error', 'event failed', { ...letter })
+  for (const letter of standing.keys())
+    log('error', 'event failed', { ...letter, subscription: letter.subscription ?? INBOX })
   log('info', 'dead letters taken', {
     recorded: standing.size - withdrawn.length,
     withdrawn: withdrawn.length,
@@ -37,8 +39,9 @@ async function askStanding(
   shard: string,
   letters: DeadLetterMessage[],
 ): Promise<[letter: DeadLetterMessage, stands: boolean][]> {
-  const failures = letters.map(({ event_id, failed_at }) => ({
+  const failures = letters.map(({ event_id, subscription = null, failed_at }) => ({
     event_id,
+    subscription,
     failed_at: Date.parse(failed_at),
   }))
   try {

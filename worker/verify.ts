@@ -6,7 +6,7 @@ import {
 } from '../d1/dead-letters'
 import { countPeriods } from '../d1/events'
 import type { RecordedLetter } from '../shared/dead-letter'
-import { isoTime } from '../shared/event'
+import { INBOX, isoTime } from '../shared/event'
 import type { CountStep, HeldLetter } from '../shared/outcomes'
 import { shardName } from '../shared/owners'
 import {
@@ -145,7 +145,9 @@ async function compareLetters(env: Env, shards: Shard[], deadline: number) {
     const end = endOf(pages, LAST)
     const rows = await readLettersBetween(env.DB, after, end, LETTERS_A_STEP)
     after = endOf([rows], end)
-    const inD1 = new Set(rows.map(keyOf))
+    const inD1 = new Set(
+      rows.map((row) => keyOf({ ...row, subscription: row.subscription ?? INBOX })),
+    )
     const held = pages.map((page) => page.filter(({ event_id }) => event_id <= after))
     for (const [index, letters] of held.entries()) {
       const recorded = letters.filter((letter) => letter.recorded)
@@ -155,7 +157,7 @@ async function compareLetters(env: Env, shards: Shard[], deadline: number) {
       // The shard resends only those that still stand; D1 was told to remove the others meanwhile.
       if (lost.length > 0) resent += (await shards[index]?.resend(lost)) ?? 0
     }
-    const known = new Set(held.flat().map(heldKeyOf))
+    const known = keysInD1(held.flat())
     strays.push(...rows.filter((row) => row.event_id <= after && !known.has(keyOf(row))))
     if (strays.length > LETTERS_A_STEP) break
     if (after < LAST && Date.now() > deadline) {
@@ -184,8 +186,17 @@ function endOf(pages: { event_id: string }[][], most: string): string {
   return [most, ...ends.map(({ event_id }) => event_id)].toSorted()[0] ?? most
 }
 
-const keyOf = ({ event_id, failed_at }: LetterRow) => `${event_id} ${failed_at}`
-const heldKeyOf = ({ event_id, failed_at }: RecordedLetter) => `${event_id} ${isoTime(failed_at)}`
+/** Identifies a failure of a pair; without a subscription, that of an event in any of them. */
+const keyOf = ({ event_id, subscription, failed_at }: Omit<LetterRow, 'shard'>) =>
+  `${event_id} ${subscription ?? '*'} ${failed_at}`
+
+/** Identifies a letter of a shard. Those of the version before have no other subscription than INBOX. */
+const heldKeyOf = ({ event_id, subscription = INBOX, failed_at }: RecordedLetter) =>
+  keyOf({ event_id, subscription, failed_at: isoTime(failed_at) })
+
+/** Makes the keys under which D1 may have letters: with their subscription, and as the version before recorded them. */
+const keysInD1 = (letters: RecordedLetter[]) =>
+  new Set(letters.flatMap((each) => [heldKeyOf(each), heldKeyOf({ ...each, subscription: null })]))
 
 /**
  * Removes letters from D1 that no shard has, as the queue's consumer does with those that come late.
@@ -199,11 +210,13 @@ async function removeStrays(env: Env, shards: Shard[], strays: LetterRow[]) {
       const own = strays.filter((letter) => letter.shard === shardName(index))
       await shard.flush()
       return shard.lettersD1MayHave(
-        own.map(({ event_id, failed_at }) => ({ event_id, failed_at: Date.parse(failed_at) })),
+        own.map(({ event_id, subscription, failed_at }) => {
+          return { event_id, subscription, failed_at: Date.parse(failed_at) }
+        }),
       )
     }),
   )
-  const excused = new Set(possible.flat().map(heldKeyOf))
+  const excused = keysInD1(possible.flat())
   const others = strays.filter((letter) => !excused.has(keyOf(letter)))
   const still = await readSameLetters(env.DB, others)
   if (still.length > 0) await withdrawLetters(env.DB, still)

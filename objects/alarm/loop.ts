@@ -13,9 +13,9 @@ import type { ShardContext } from '../shard-context'
 const MAX_ALARM_MS = 60_000
 /**
  * An alarm begins no step after this many writes.
- * An invocation may make 1,000 queries to D1, a write takes up to 6, and the last step may take 70 more writes.
+ * An invocation may make 1,000 queries to D1, a write takes up to 7, and the last step may take 70 more writes.
  */
-const MAX_WRITES_AN_ALARM = 90
+const MAX_WRITES_AN_ALARM = 70
 
 /** Does a shard's background work, one step at a time. The kinds of work take turns, so that none starves. */
 export class AlarmLoop {

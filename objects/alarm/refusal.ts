@@ -1,5 +1,5 @@
-import { type DeadLetter } from '../../shared/dead-letter'
-import { type D1Change } from '../../d1/change'
+import { type DeadLetter, EVERY_SUBSCRIPTION } from '../../shared/dead-letter'
+import { type D1Change, sumOfClears } from '../../d1/change'
 import { type EventState } from '../../shared/event'
 import { failOpenPairs, type OpenPair } from '../pairs'
 import { refusalReason } from './refusal-reason'
@@ -50,7 +50,8 @@ export function effectOf(
 ): RefusalEffect | null {
   const deletes = Math.max(change.deleteBefore, before?.deletes ?? 0)
   const clears = Math.max(change.clearBefore, before?.clears ?? 0)
-  if (!state && deletes === 0 && clears === 0) return null
+  const clears_named = sumOfClears([...change.clearNamed, ...(before?.clears_named ?? [])], clears)
+  if (!state && deletes === 0 && clears === 0 && clears_named.length === 0) return null
   const { event_id, insert } = change
   const isOwn = insert !== null && insert.created_at === state?.created_at
   const body = state ? (isOwn ? insert : (before?.body ?? null)) : null
@@ -74,8 +75,8 @@ export function effectOf(
   return {
     state: failed?.state ?? counted,
     closed: failed?.open ?? new Map(),
-    parked: { event_id, body, attempts, retry_at, reason, deletes, clears },
+    parked: { event_id, body, attempts, retry_at, reason, deletes, clears, clears_named },
     counts,
-    letter: failed && { event_id, reason, failed_at: at },
+    letter: failed && { event_id, subscription: EVERY_SUBSCRIPTION, reason, failed_at: at },
   }
 }

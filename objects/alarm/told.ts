@@ -68,6 +68,6 @@ function applyRefusal({ env, name, store }: ShardContext, refusal: Refusal): voi
   const items = letter ? [refusedItem(letter.failed_at, attempts, reason)] : []
   if (state) store.events.update([withItems(state, items)])
   store.parked.park(parked)
-  store.count({ ...counts, subscriptions })
-  if (letter) store.letters.add([letter])
+  const letters = letter ? store.letters.add([letter]) : 0
+  store.count({ ...counts, subscriptions, letters })
 }

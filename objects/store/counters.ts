@@ -24,7 +24,9 @@ import {
 import type { Sql } from './sql'
 
 /** Says how far counters move, and what happened, for the sums that only rise. */
-export interface CountChanges extends Partial<Record<EventStatus | 'queue_depth', number>> {
+export interface CountChanges extends Partial<
+  Record<EventStatus | 'queue_depth' | 'letters', number>
+> {
   happened?: Partial<Record<Happening, number>>
   /** What came in by each source. */
   sources?: CountsBySource
@@ -62,6 +64,7 @@ export function sumOf(one: CountChanges, two: CountChanges): CountChanges {
     delivered: add(one.delivered, two.delivered),
     failed: add(one.failed, two.failed),
     queue_depth: add(one.queue_depth, two.queue_depth),
+    letters: add(one.letters, two.letters),
     happened: {
       accepted: add(a.accepted, b.accepted),
       stored: add(a.stored, b.stored),
@@ -116,7 +119,8 @@ export function countersOn(sql: Sql) {
      * It writes one row, and one more when a minute begins.
      */
     count(changes: CountChanges, clock: number): void {
-      const { pending = 0, delivered = 0, failed = 0, queue_depth = 0, happened = {} } = changes
+      const { pending = 0, delivered = 0, failed = 0, queue_depth = 0, letters = 0 } = changes
+      const { happened = {} } = changes
       const observed = changes.storeSeconds && observe(latency(), changes.storeSeconds)
       const bySource = changes.sources && sumOfSources([sources(), changes.sources])
       const bySubscription =
@@ -124,8 +128,8 @@ export function countersOn(sql: Sql) {
       beginMinute()
       sql.run(
         `UPDATE counters SET clock = ?, pending = pending + ?, delivered = delivered + ?, failed = failed + ?,
-           queue_depth = queue_depth + ?, accepted_total = accepted_total + ?, stored_total = stored_total + ?,
-           delivered_total = delivered_total + ?, failed_total = failed_total + ?,
+           queue_depth = queue_depth + ?, letters = letters + ?, accepted_total = accepted_total + ?,
+           stored_total = stored_total + ?, delivered_total = delivered_total + ?, failed_total = failed_total + ?,
            last_processed_at = coalesce(?, last_processed_at), latency = coalesce(?, latency),
            sources = coalesce(?, sources), subscriptions = coalesce(?, subscriptions)`,
         clock,
@@ -133,6 +137,7 @@ export function countersOn(sql: Sql) {
         delivered,
         failed,
         queue_depth,
+        letters,
         happened.accepted ?? 0,
         happened.stored ?? 0,
         happened.delivered ?? 0,
@@ -153,8 +158,8 @@ export function countersOn(sql: Sql) {
     metrics(): Omit<ShardMetrics, 'subscriptions'> {
       type Columns = Omit<ShardMetrics, 'minutes' | 'latency' | 'sources' | 'subscriptions'>
       const [counters] = sql.rows<Columns>(
-        `SELECT pending, delivered, failed, queue_depth, accepted_total, stored_total, delivered_total, failed_total,
-           started_at, last_processed_at, (
+        `SELECT pending, delivered, failed, queue_depth, letters, accepted_total, stored_total, delivered_total,
+           failed_total, started_at, last_processed_at, (
            SELECT min(since) FROM (
              SELECT min(seq) AS since FROM journal UNION ALL
              -- An event that D1 has waits since its change or deletion, any other since it was accepted.

@@ -124,12 +124,20 @@ export function journalOn(sql: Sql) {
     deletionsAfter({ seq, entry }: Pick<Deletion, 'seq' | 'entry'>, most: number): Deletion[] {
       const statement = `
         SELECT seq, entry.key AS entry,
-          entry.value ->> 'op' AS op, entry.value ->> 'event_id' AS event_id
+          entry.value ->> 'op' AS op, entry.value ->> 'event_id' AS event_id,
+          entry.value -> 'subscriptions' AS subscriptions
         FROM journal, json_each(entries) AS entry
         WHERE changes > 0 AND op IN ('delete', 'redrive')
           AND seq >= ?1 AND (seq > ?1 OR entry.key > ?2)
         ORDER BY seq, entry.key LIMIT ?3`
-      return sql.rows<Deletion>(statement, seq, entry, most)
+      type Row = Omit<Deletion, 'subscriptions'> & { subscriptions: string | null }
+      return sql
+        .rows<Row>(statement, seq, entry, most)
+        .map(({ subscriptions, ...deletion }) =>
+          subscriptions === null
+            ? deletion
+            : { ...deletion, subscriptions: JSON.parse(subscriptions) },
+        )
     },
     /** Counts what waits in the rows up to `end`: events to be stored, and changes of others. */
     waiting(end = Number.MAX_SAFE_INTEGER): { unstored: number; stale: number } {

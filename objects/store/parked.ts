@@ -14,19 +14,34 @@ export interface Parked extends Unfinished {
 /** Keeps what D1 rejected. It is tried again apart from the journal, so that it holds up no other event. */
 export function parkedOn(sql: Sql) {
   const find = (eventId: string): Parked | undefined => {
-    type Row = Omit<Parked, 'body'> & { payload: string | null; metadata: string | null }
+    type Row = Omit<Parked, 'body' | 'clears_named'> &
+      Record<'payload' | 'metadata' | 'clears_named', string | null>
     const [row] = sql.rows<Row>('SELECT * FROM parked WHERE event_id = ?', eventId)
     if (!row) return undefined
-    const { payload, metadata, ...fields } = row
-    return { ...fields, body: payload === null ? null : { payload, metadata } }
+    const { payload, metadata, clears_named, ...fields } = row
+    return {
+      ...fields,
+      body: payload === null ? null : { payload, metadata },
+      clears_named: clears_named === null ? [] : JSON.parse(clears_named),
+    }
   }
   return {
     find,
     isEmpty: (): boolean => sql.rows('SELECT 1 FROM parked LIMIT 1').length === 0,
-    park({ event_id, body, attempts, retry_at, reason, deletes, clears }: Parked): void {
+    park({
+      event_id,
+      body,
+      attempts,
+      retry_at,
+      reason,
+      deletes,
+      clears,
+      clears_named,
+    }: Parked): void {
       sql.run(
-        `INSERT OR REPLACE INTO parked (event_id, payload, metadata, attempts, retry_at, reason, deletes, clears)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+        `INSERT OR REPLACE INTO parked
+           (event_id, payload, metadata, attempts, retry_at, reason, deletes, clears, clears_named)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
         event_id,
         body?.payload ?? null,
         body?.metadata ?? null,
@@ -35,6 +50,7 @@ export function parkedOn(sql: Sql) {
         reason,
         deletes,
         clears,
+        clears_named.length > 0 ? JSON.stringify(clears_named) : null,
       )
     },
     /** Removes what is parked of an event. @returns whether there was any */

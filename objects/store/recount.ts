@@ -37,14 +37,14 @@ export function recountRows(sql: SqlStorage, shard: string): Recount {
   return {
     shard,
     counters: counts(
-      'SELECT pending, delivered, failed, queue_depth, failed AS dead_letters FROM counters',
+      'SELECT pending, delivered, failed, queue_depth, letters AS dead_letters FROM counters',
     ),
     rows: counts(
       `SELECT ${STATUS_COUNTS},
          (SELECT coalesce(sum(accepted), 0) FROM journal)
            + (SELECT count(*) FROM parked WHERE retry_at IS NOT NULL AND payload IS NOT NULL)
            AS queue_depth,
-         (SELECT count(*) FROM dead_letters) AS dead_letters
+         (SELECT count(*) FROM letters) AS dead_letters
        FROM events`,
     ),
   }
@@ -106,32 +106,45 @@ export function untoldPeriods(sql: SqlStorage, hours: number): Pick<Instant, 'be
   return { behind: behind.length < starts.length ? null : behind, refused }
 }
 
-/** Returns the next LETTERS_A_STEP dead letters, in the order of their events' ids. */
+/**
+ * Returns the next LETTERS_A_STEP dead letters in the order of their events' ids, and the others of the last event.
+ * So a caller that goes on after that id leaves none out.
+ */
 export function heldLetters(sql: SqlStorage, after: string): HeldLetter[] {
+  type Row = Omit<HeldLetter, 'recorded'> & { recorded: number }
   return sql
-    .exec<{ event_id: string; failed_at: number; recorded: number }>(
-      `SELECT event_id, failed_at, recorded FROM dead_letters
-       WHERE event_id > ? ORDER BY event_id LIMIT ?`,
+    .exec<Row & Record<string, SqlStorageValue>>(
+      `SELECT event_id, subscription, failed_at, recorded FROM letters
+       WHERE event_id > ?1 AND event_id <= coalesce(
+         (SELECT event_id FROM letters WHERE event_id > ?1 ORDER BY event_id LIMIT 1 OFFSET ?2),
+         (SELECT max(event_id) FROM letters))
+       ORDER BY event_id, subscription`,
       after,
-      LETTERS_A_STEP,
+      LETTERS_A_STEP - 1,
     )
     .toArray()
     .map(({ recorded, ...letter }) => ({ ...letter, recorded: recorded === 1 }))
 }
 
-/** Picks the dead letters that D1 may have. They still stand, or D1 has not been told yet that they do not. */
+/**
+ * Picks the dead letters that D1 may have. They still stand, or D1 has not been told yet that they do not.
+ * One without a subscription is any letter of the event that failed at that moment.
+ */
 export function lettersD1MayHave(sql: SqlStorage, letters: RecordedLetter[]): RecordedLetter[] {
   if (hasMoreCommits(sql)) return letters
+  type Row = { event_id: string; subscription: string | null; failed_at: number }
   return sql
-    .exec<{ event_id: string; failed_at: number }>(
+    .exec<Row>(
       `WITH letter AS (
-         SELECT value ->> 'event_id' AS event_id, value ->> 'failed_at' AS failed_at
+         SELECT value ->> 'event_id' AS event_id, value ->> 'subscription' AS subscription,
+           value ->> 'failed_at' AS failed_at
          FROM json_each(?))
-       SELECT * FROM letter
-       WHERE (event_id, failed_at) IN (SELECT event_id, failed_at FROM dead_letters)
+       SELECT letter.* FROM letter JOIN letters AS held USING (event_id, failed_at)
+         WHERE held.subscription = coalesce(letter.subscription, held.subscription)
        UNION SELECT letter.* FROM letter JOIN (${CHANGES}) USING (event_id)
          WHERE op IN ('delete', 'redrive')
-       UNION SELECT letter.* FROM letter JOIN parked USING (event_id) WHERE clears > 0`,
+       UNION SELECT letter.* FROM letter JOIN parked USING (event_id)
+         WHERE clears > 0 OR clears_named IS NOT NULL`,
       JSON.stringify(letters),
     )
     .toArray()

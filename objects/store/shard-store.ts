@@ -100,15 +100,26 @@ export class ShardStore {
     this.#counted = this.#counted ? sumOf(this.#counted, changes) : changes
   }
 
-  /** Journals that D1 must be told of these events. Their state is read when D1 is told. */
-  appendToJournal(op: 'change' | 'redrive' | 'delete', states: EventState[]): void {
+  /**
+   * Journals that D1 must be told of these events. Their state is read when D1 is told.
+   * @param redriven the subscriptions in which a redriven event is no dead letter any more; without an entry, all
+   */
+  appendToJournal(
+    op: 'change' | 'redrive' | 'delete',
+    states: EventState[],
+    redriven?: ReadonlyMap<string, string[]>,
+  ): void {
     this.#mustBeOpen()
     if (this.#entries && this.#entries.entries.length + states.length > MAX_STEP_EVENTS)
       this.#writeEntries()
     this.#entries ??= { seq: this.clock.nextTimestamp(), entries: [] }
     for (const { event_id, created_at } of states) {
       // When an event is deleted, its entry is all that is left to say when it was accepted.
-      this.#entries.entries.push(op === 'delete' ? { op, event_id, created_at } : { op, event_id })
+      const subscriptions = redriven?.get(event_id)
+      if (op === 'delete') this.#entries.entries.push({ op, event_id, created_at })
+      else if (op === 'redrive' && subscriptions)
+        this.#entries.entries.push({ op, event_id, subscriptions })
+      else this.#entries.entries.push({ op, event_id })
     }
   }
 
@@ -173,7 +184,8 @@ export class ShardStore {
   remove(states: EventState[]): number {
     const ids = states.map(({ event_id }) => event_id)
     const waited = this.journal.stopWaiting(states) + this.parked.countWaiting(ids)
-    for (const table of [this.events, this.parked, this.letters]) table.delete(ids)
+    for (const table of [this.events, this.parked]) table.delete(ids)
+    this.count({ letters: -this.letters.delete(ids) })
     return waited
   }
 

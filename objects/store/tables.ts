@@ -130,6 +130,24 @@ export const MIGRATIONS = [
    ALTER TABLE counters ADD COLUMN untaken_after TEXT;
    ALTER TABLE counters ADD COLUMN untaken_until INTEGER;
    UPDATE counters SET untaken_after = '', untaken_until = clock WHERE pending > 0`,
+  // An event can fail in each of its subscriptions. Until now there was one, and one letter an event.
+  `CREATE TABLE letters (
+     event_id TEXT NOT NULL,
+     subscription TEXT NOT NULL, -- '' for an event that D1 refused
+     reason TEXT NOT NULL,
+     failed_at INTEGER NOT NULL,
+     sent_at INTEGER, -- when the queue took it
+     recorded INTEGER NOT NULL DEFAULT 0, -- whether D1 has it
+     PRIMARY KEY (event_id, subscription)
+   ) WITHOUT ROWID;
+   INSERT INTO letters
+     SELECT event_id, 'inbox', reason, failed_at, sent_at, recorded FROM dead_letters;
+   DROP TABLE dead_letters;
+   CREATE INDEX letters_unsent ON letters (event_id) WHERE sent_at IS NULL;
+   ALTER TABLE counters ADD COLUMN letters INTEGER NOT NULL DEFAULT 0; -- how many there are
+   UPDATE counters SET letters = (SELECT count(*) FROM letters);
+   -- As clears, for the letters of single subscriptions: JSON, [subscription, before] each; NULL for none.
+   ALTER TABLE parked ADD COLUMN clears_named TEXT`,
 ]
 
 /** Makes a shard's tables, or brings them up to date. */

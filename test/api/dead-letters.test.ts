@@ -72,7 +72,7 @@ describe('a dead letter', () => {
   test('waits in the queue while D1 cannot take it, and in the shard while its body cannot be read', async ({
     inbox,
   }) => {
-    await inbox.db.exec('ALTER TABLE dead_letters RENAME TO letters_away')
+    await inbox.db.exec('ALTER TABLE letters RENAME TO letters_away')
     await fail(inbox, 'patient', 'no')
     await inbox.drained()
     await inbox.withoutD1(() => fail(inbox, 'patient-too', 'no'))
@@ -80,18 +80,18 @@ describe('a dead letter', () => {
       .poll(() =>
         inbox.shardRows(
           0,
-          "SELECT 1 FROM dead_letters WHERE event_id LIKE 'patient%' AND sent_at IS NOT NULL",
+          "SELECT 1 FROM letters WHERE event_id LIKE 'patient%' AND sent_at IS NOT NULL",
         ),
       )
       .toHaveLength(2)
     expect((await inbox.get('/dlq')).status).toBe(503)
-    await inbox.db.exec('ALTER TABLE letters_away RENAME TO dead_letters')
+    await inbox.db.exec('ALTER TABLE letters_away RENAME TO letters')
     await expect
       .poll(async () =>
         (await inbox.deadLetters()).filter(({ event_id }) => event_id.startsWith('patient')),
       )
       .toHaveLength(2)
-    expect(await inbox.shardRows(0, 'SELECT 1 FROM dead_letters WHERE recorded = 0')).toEqual([])
+    expect(await inbox.shardRows(0, 'SELECT 1 FROM letters WHERE recorded = 0')).toEqual([])
   })
 
   test('can be redriven by id, by reason, or with all others, and its letter goes', async ({
@@ -144,12 +144,13 @@ describe('the queue message', () => {
     updated_at: 2,
     correlation_id: 'c',
   }
-  const letter = { event_id: 'a', reason: 'no "such" thing', failed_at: 0 }
+  const letter = { event_id: 'a', subscription: 'inbox', reason: 'no "such" thing', failed_at: 0 }
   const size = (text: string) => Buffer.byteLength(text)
 
   test('carries the body as it was sent while it stays under 100 KB, and says so when it does not', () => {
     const told = {
       event_id: 'a',
+      subscription: 'inbox',
       shard: 'shard-1',
       reason: letter.reason,
       retry_count: 3,

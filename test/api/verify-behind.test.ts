@@ -68,17 +68,17 @@ test('says nothing of a dead letter that D1 has yet to be told is none', async (
   const found = await verify(inbox)
   expect(found).toMatchObject({ verified: true, differences: [], resent_dead_letters: 0 })
   expect(found.behind).toContain('dead_letters')
-  const letters = await inbox.db.prepare('SELECT event_id FROM dead_letters').all()
+  const letters = await inbox.db.prepare('SELECT event_id FROM letters').all()
   expect(letters.results).toHaveLength(3)
   await goOn(inbox)
   // One that the queue has and D1 not yet.
   const record = (recorded: 0 | 1) =>
-    inbox.shardRows(0, 'UPDATE dead_letters SET recorded = ?', recorded)
+    inbox.shardRows(0, 'UPDATE letters SET recorded = ?', recorded)
   await record(0)
-  await inbox.db.exec('CREATE TABLE kept AS SELECT * FROM dead_letters')
-  await inbox.db.exec('DELETE FROM dead_letters')
+  await inbox.db.exec('CREATE TABLE kept AS SELECT * FROM letters')
+  await inbox.db.exec('DELETE FROM letters')
   expect(await verify(inbox)).toMatchObject({ verified: true, behind: ['dead_letters'] })
-  await inbox.db.exec('INSERT INTO dead_letters SELECT * FROM kept')
+  await inbox.db.exec('INSERT INTO letters SELECT * FROM kept')
   await record(1)
   await inbox.expectVerified()
 })
@@ -137,7 +137,7 @@ test('counts more events and dead letters than fit one step', async ({ inbox }) 
   await addPast(inbox, ids.slice(49_500), 'failed', DAYS[1] ?? 0, { shards: 1 })
   await inbox.expectVerified()
   await inbox.db.exec("DELETE FROM events WHERE event_id = 'many-51999'")
-  await inbox.db.exec("DELETE FROM dead_letters WHERE event_id IN ('many-49500', 'many-51998')")
+  await inbox.db.exec("DELETE FROM letters WHERE event_id IN ('many-49500', 'many-51998')")
   expect(await verify(inbox)).toMatchObject({
     resent_dead_letters: 2,
     differences: [{ what: 'failed' }, { what: 'dead_letters' }],

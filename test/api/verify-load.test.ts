@@ -115,10 +115,10 @@ test('finds what is wrong under the same load, says where, and sends lost dead l
 
   const lost = idsOf('quiet-failed-1', 3)
   const isLost = `event_id IN ('${lost.join("', '")}')`
-  const letters = () => db.prepare(`SELECT * FROM dead_letters WHERE ${isLost}`).all()
+  const letters = () => db.prepare(`SELECT * FROM letters WHERE ${isLost}`).all()
   const before = (await letters()).results
   expect(before).toHaveLength(3)
-  await db.exec(`DELETE FROM dead_letters WHERE ${isLost}`)
+  await db.exec(`DELETE FROM letters WHERE ${isLost}`)
   const found = await verify(inbox)
   expect(found).toMatchObject({ verified: false, resent_dead_letters: 3 })
   expect(found.differences).toEqual([
@@ -138,7 +138,7 @@ test('takes a dead letter that no shard has out of D1, and says so', async ({ in
   const id = 'quiet-failed-1-0'
   const add = (event_id: string, shard: string) =>
     inbox.db
-      .prepare("INSERT OR REPLACE INTO dead_letters VALUES (?, ?, 'r', 3, 'c', ?)")
+      .prepare("INSERT OR REPLACE INTO letters VALUES (?, 'inbox', ?, 'r', 3, 'c', ?)")
       .bind(event_id, shard, new Date(NOW - 500 * DAY_MS).toISOString())
       .run()
   // As one that comes late: the queue's consumer takes it out at once.
@@ -147,7 +147,7 @@ test('takes a dead letter that no shard has out of D1, and says so', async ({ in
   const before = await queries()
   const looking = verify(inbox)
   await expect.poll(queries, { interval: 5 }).toBeGreaterThan(before)
-  await inbox.db.exec("DELETE FROM dead_letters WHERE event_id = 'late'")
+  await inbox.db.exec("DELETE FROM letters WHERE event_id = 'late'")
   expect(await looking).toMatchObject({ verified: true, differences: [] })
 
   await add('stray', 'shard-0')

@@ -1,9 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { MAX_STEP_CHARS, MAX_STEP_EVENTS } from '../../d1/change'
+import { MAX_STEP_CHARS, MAX_STEP_EVENTS, type NamedClear } from '../../d1/change'
 import {
   bodiesOf,
   cutIntoRows,
+  deletionChange,
   encodeAccepted,
   fold,
   type JournalRow,
@@ -24,7 +25,7 @@ const events = fc.uniqueArray(
   { selector: (event) => event.event_id },
 )
 
-const NO_CHANGE = { deleteBefore: 0, clearBefore: 0, insert: null, update: null }
+const NO_CHANGE = { deleteBefore: 0, clearBefore: 0, clearNamed: [], insert: null, update: null }
 
 function stateOf(event_id: string, state: Partial<EventState> = {}): EventState {
   return {
@@ -164,13 +165,55 @@ describe('folding', () => {
     ])
   })
 
+  test('withdraws those of the subscriptions alone in which it was redriven, each until then', () => {
+    const redriven = (seq: number, subscriptions: string[]): JournalRow => ({
+      ...noted('redrive', seq),
+      entries: [{ op: 'redrive', event_id: 'a', subscriptions }],
+    })
+    const clearsOf = (...rows: JournalRow[]) => {
+      const [{ clearBefore, clearNamed } = NO_CHANGE] = fold(rows, states({}), 9)
+      return [clearBefore, clearNamed]
+    }
+    const billing = redriven(6, ['billing'])
+    expect(clearsOf(billing)).toEqual([0, [['billing', 6]]])
+    expect(clearsOf(billing, redriven(7, ['billing', 'stock']), redriven(8, ['']))).toEqual([
+      0,
+      [
+        ['billing', 7],
+        ['stock', 7],
+        ['', 8],
+      ],
+    ])
+    // Whatever removes all of them removes what was named before, and nothing of what came since.
+    expect(clearsOf(billing, noted('redrive', 7))).toEqual([7, []])
+    expect(clearsOf(billing, noted('delete', 7))).toEqual([7, []])
+    expect(clearsOf(noted('redrive', 5), billing)).toEqual([5, [['billing', 6]]])
+  })
+
+  test('tells ahead of its turn which letters a redrive removes', () => {
+    const place = { event_id: 'a', seq: 6, entry: 0 }
+    const told = { ...NO_CHANGE, event_id: 'a' }
+    expect(deletionChange({ ...place, op: 'redrive' })).toEqual({ ...told, clearBefore: 6 })
+    expect(deletionChange({ ...place, op: 'redrive', subscriptions: ['billing'] })).toEqual({
+      ...told,
+      clearNamed: [['billing', 6]],
+    })
+    expect(deletionChange({ ...place, op: 'delete' })).toEqual({
+      ...told,
+      deleteBefore: 6,
+      clearBefore: 6,
+    })
+  })
+
   test('removes again only what was there when it was deleted, however late D1 is asked again', () => {
-    const parked = { event_id: 'a', body: null, deletes: 6, clears: 7 }
+    const clears_named: NamedClear[] = [['billing', 8]]
+    const parked = { event_id: 'a', body: null, deletes: 6, clears: 7, clears_named }
     expect(presentChange(parked, undefined, 9)).toEqual({
       ...NO_CHANGE,
       event_id: 'a',
       deleteBefore: 6,
       clearBefore: 7,
+      clearNamed: clears_named,
     })
   })
 

@@ -1,10 +1,12 @@
-import { expect, onTestFinished, vi } from 'vitest'
+import { describe, expect, onTestFinished, vi } from 'vitest'
 import { type D1Change, MAX_STEP_CHARS } from '../../d1/change'
+import { recordLetters } from '../../d1/dead-letters'
 import { writeToD1 } from '../../d1/writer'
+import type { DeadLetterMessage } from '../../shared/dead-letter'
 import type { EventState } from '../../shared/event'
-import { test } from '../support/world'
+import { type Inbox, test } from '../support/world'
 
-const NO_CHANGE = { deleteBefore: 0, clearBefore: 0, insert: null, update: null }
+const NO_CHANGE = { deleteBefore: 0, clearBefore: 0, clearNamed: [], insert: null, update: null }
 
 const insertOf = (event_id: string, payload = '{}', created_at = 1): D1Change => ({
   ...NO_CHANGE,
@@ -104,7 +106,7 @@ test('a redrive that lands after the event failed again leaves the new dead lett
 }) => {
   const letter = (failed_at: number) =>
     inbox.db
-      .prepare("INSERT OR REPLACE INTO dead_letters VALUES ('l', 'shard-0', 'r', 3, 'c', ?)")
+      .prepare("INSERT OR REPLACE INTO letters VALUES ('l', 'inbox', 'shard-0', 'r', 3, 'c', ?)")
       .bind(new Date(failed_at).toISOString())
       .run()
   const redriveAt = (clearBefore: number): D1Change => ({
@@ -112,12 +114,59 @@ test('a redrive that lands after the event failed again leaves the new dead lett
     event_id: 'l',
     clearBefore,
   })
-  const count = () => inbox.db.prepare('SELECT count(*) AS n FROM dead_letters').first('n')
+  const count = () => inbox.db.prepare('SELECT count(*) AS n FROM letters').first('n')
   await letter(20)
   await writeToD1(inbox.db, fence('l', 10), [redriveAt(10)])
   expect(await count()).toBe(1)
   await writeToD1(inbox.db, fence('l', 30), [redriveAt(30)])
   expect(await count()).toBe(0)
+})
+
+describe('a redrive in some subscriptions', () => {
+  const former: DeadLetterMessage = {
+    event_id: 'pair',
+    shard: 'shard-0',
+    reason: 'r',
+    retry_count: 3,
+    correlation_id: 'c',
+    failed_at: new Date(20).toISOString(),
+  }
+  const left = async (inbox: Inbox) => {
+    const { results } = await inbox.db
+      .prepare(
+        `SELECT subscription AS name FROM letters WHERE event_id = 'pair' UNION ALL
+         SELECT 'before' FROM dead_letters WHERE event_id = 'pair' ORDER BY name`,
+      )
+      .all<{ name: string }>()
+    return results.map(({ name }) => name)
+  }
+  const redriven = (changes: Partial<D1Change>): D1Change[] => [
+    { ...NO_CHANGE, event_id: 'pair', ...changes },
+  ]
+
+  test('leaves the letters of others, and those that came since', async ({ inbox }) => {
+    const names = ['', 'billing', 'inbox', 'stock']
+    const letters = names.map((subscription) => ({ ...former, subscription }))
+    await recordLetters(inbox.db, [...letters, former])
+    expect(await left(inbox)).toEqual(['', 'before', 'billing', 'inbox', 'stock'])
+    const clearNamed: D1Change['clearNamed'] = [
+      ['billing', 30],
+      ['stock', 20],
+      ['unknown', 30],
+    ]
+    await writeToD1(inbox.db, fence('p', 1), redriven({ clearNamed }))
+    expect(await left(inbox)).toEqual(['', 'before', 'inbox', 'stock'])
+    // What the version before recorded is of `inbox`.
+    await writeToD1(inbox.db, fence('p', 2), redriven({ clearNamed: [['inbox', 30]] }))
+    expect(await left(inbox)).toEqual(['', 'stock'])
+    await expect(
+      writeToD1(inbox.db, fence('p', 1), redriven({ clearNamed: [['stock', 30]] })),
+    ).rejects.toThrow('newer write')
+    expect(await left(inbox)).toEqual(['', 'stock'])
+    await recordLetters(inbox.db, [former])
+    await writeToD1(inbox.db, fence('p', 3), redriven({ clearBefore: 30 }))
+    expect(await left(inbox)).toEqual([])
+  })
 })
 
 test('an update of an event that another shard has accepted anew since leaves the new one', async ({

@@ -17,11 +17,7 @@ const letterOf = async (inbox: Inbox, id: string) =>
 const reasonOf = async (inbox: Inbox, id: string) => (await letterOf(inbox, id))?.reason
 
 const lettersIn = (inbox: Inbox, id: string, where: string) =>
-  inbox.shardRows(
-    shardOf(id),
-    `SELECT reason FROM dead_letters WHERE event_id = ? AND ${where}`,
-    id,
-  )
+  inbox.shardRows(shardOf(id), `SELECT reason FROM letters WHERE event_id = ? AND ${where}`, id)
 
 /** An event that failed twice, and the message about its first failure. */
 async function failTwice(inbox: Inbox, id: string) {
@@ -96,11 +92,11 @@ test('a letter that D1 never got is sent again by cron, a day after the queue to
     await fail(inbox, id, 'no')
     await expect.poll(() => lettersIn(inbox, id, 'recorded = 1')).toHaveLength(1)
   }
-  await inbox.db.prepare("DELETE FROM dead_letters WHERE event_id IN ('lost', 'fresh')").run()
+  await inbox.db.prepare("DELETE FROM letters WHERE event_id IN ('lost', 'fresh')").run()
   const age = async (id: string, hours: number) =>
     inbox.shardRows(
       shardOf(id),
-      'UPDATE dead_letters SET recorded = 0, sent_at = ? WHERE event_id = ?',
+      'UPDATE letters SET recorded = 0, sent_at = ? WHERE event_id = ?',
       Date.now() - hours * 3_600_000,
       id,
     )
@@ -109,7 +105,7 @@ test('a letter that D1 never got is sent again by cron, a day after the queue to
   await age('known', 25)
   await inbox.shardRows(
     shardOf('known'),
-    "UPDATE dead_letters SET recorded = 1 WHERE event_id = 'known'",
+    "UPDATE letters SET recorded = 1 WHERE event_id = 'known'",
   )
   await server.getWorker<Env>().scheduled({ cron: '*/5 * * * *' })
   await expect.poll(() => reasonOf(inbox, 'lost')).toBe('no')
@@ -129,7 +125,7 @@ test('a shard that does not answer holds up its own letters, which come again, a
     await inbox.postId(id)
     await fail(inbox, id, 'no')
     await expect.poll(() => lettersIn(inbox, id, 'recorded = 1')).toHaveLength(1)
-    await inbox.shardRows(shardOf(id), 'UPDATE dead_letters SET recorded = 0')
+    await inbox.shardRows(shardOf(id), 'UPDATE letters SET recorded = 0')
   }
   const messages = [await letterOf(inbox, silent), await letterOf(inbox, other)]
   server.clearLogs()
@@ -152,6 +148,7 @@ test('a shard that does not answer holds up its own letters, which come again, a
 describe('a message in the dead letter queue', () => {
   const letter = {
     event_id: 'a',
+    subscription: 'inbox',
     shard: 'shard-1',
     reason: 'no',
     retry_count: 3,
@@ -173,6 +170,8 @@ describe('a message in the dead letter queue', () => {
   test('is dropped when it is no letter', () => {
     const wrong = [
       { event_id: 'no id' },
+      { subscription: 'no name' },
+      { subscription: 1 },
       { shard: 'shards-1' },
       { shard: 1 },
       { reason: null },

@@ -87,7 +87,7 @@ function database() {
     return found
   }
   return {
-    clear: () => sqlite.exec('DELETE FROM events; DELETE FROM fences; DELETE FROM dead_letters'),
+    clear: () => sqlite.exec('DELETE FROM events; DELETE FROM fences; DELETE FROM letters'),
     /** As `db.batch` does: all of it, or nothing. */
     land({ tick, changes }: Write): void {
       sqlite.exec('BEGIN')

@@ -163,7 +163,7 @@ test('its dead letter stays, however late its former owner withdraws an older on
 }) => {
   const id = moving(2, 5, 'failing')
   const letters = async () => {
-    const find = inbox.db.prepare('SELECT shard FROM dead_letters WHERE event_id = ?').bind(id)
+    const find = inbox.db.prepare('SELECT shard FROM letters WHERE event_id = ?').bind(id)
     return (await find.all<{ shard: string }>()).results.map(({ shard }) => shard)
   }
   const fail = async (index: number) => {

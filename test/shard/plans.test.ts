@@ -37,7 +37,7 @@ interface Step {
 /** How a statement finds rows of tables, and whether it sorts them: not what it does with the few of a page. */
 function summaryOf(steps: Step[]) {
   const reads = steps.filter(({ detail }) =>
-    /^(SCAN|SEARCH) (events|dead_letters|fences|old)\b/.test(detail),
+    /^(SCAN|SEARCH) (events|letters|dead_letters|fences|old)\b/.test(detail),
   )
   const sorted = steps.filter(({ detail }) => detail.startsWith('USE TEMP B-TREE'))
   return {
@@ -49,6 +49,9 @@ function summaryOf(steps: Step[]) {
 const BY_ID = 'SEARCH events USING PRIMARY KEY (event_id=?)'
 const BY_STATUS = 'SEARCH events USING INDEX events_by_status (status=?)'
 const NEWEST_FIRST = 'SCAN events USING INDEX events_by_time'
+/** Of a letter of the version before: whether it is there under the name of its subscription as well. */
+const SAME_FAILURE =
+  'SEARCH letters USING COVERING INDEX letters_by_time (failed_at=? AND event_id=?)'
 
 /**
  * The reads of a listing, beside those of the rows of its page; then those of its total, and of where the next page
@@ -142,12 +145,29 @@ test('whatever is written, read by id, recorded, redriven, deleted or pruned is 
   expect(plans.filter(({ sorts }) => sorts)).toEqual([])
   // Each kind of statement was among them.
   expect([...reads].toSorted()).toEqual([
-    'SCAN dead_letters USING INDEX dead_letters_by_time',
     NEWEST_FIRST,
+    'SCAN letters USING INDEX letters_by_time',
+    'SCAN old USING INDEX dead_letters_by_time',
     'SEARCH dead_letters USING PRIMARY KEY (event_id=?)',
     'SEARCH events USING INDEX events_by_status (status=? AND (created_at,event_id)>(?,?) AND created_at<?)',
     BY_ID,
     'SEARCH fences USING PRIMARY KEY (shard=?)',
+    SAME_FAILURE,
+    'SEARCH letters USING PRIMARY KEY (event_id=? AND subscription=?)',
     'SEARCH old USING PRIMARY KEY (event_id=?)',
   ])
+})
+
+test('a comparison with D1 finds dead letters by an index, in the order of their ids', async ({
+  inbox,
+}) => {
+  await inbox.plans()
+  expect((await inbox.get('/metrics?verify=1')).status).toBe(200)
+  const plans = await inbox.plans()
+  const ofLetters = plans.filter(({ reads }) => reads.some((read) => read.includes(' letters ')))
+  const range = 'USING PRIMARY KEY (event_id>? AND event_id<?)'
+  const [letters, former] = [`SEARCH letters ${range}`, `SEARCH old ${range}`]
+  // First to find where the page ends.
+  const reads = [letters, letters, former, SAME_FAILURE, former, SAME_FAILURE]
+  expect(ofLetters).toEqual([{ reads, sorts: false }])
 })

@@ -25,6 +25,7 @@ const parkedOf = (changes: Partial<Parked> = {}): Parked => ({
   reason: 'r',
   deletes: 0,
   clears: 0,
+  clears_named: [],
   ...changes,
 })
 const insertOf = (created_at = 100): D1Change['insert'] => ({
@@ -39,6 +40,7 @@ const changeOf = (changes: Partial<D1Change> = {}): D1Change => ({
   event_id: 'e',
   deleteBefore: 0,
   clearBefore: 0,
+  clearNamed: [],
   insert: insertOf(),
   update: null,
   ...changes,
@@ -136,5 +138,33 @@ describe('what D1 refused', () => {
     const situation = { before: parkedOf({ deletes: 70, clears: 90 }) }
     const found = effect({ change: { deleteBefore: 80, clearBefore: 60 }, situation })
     expect(found?.parked).toMatchObject({ deletes: 80, clears: 90, body: BODY })
+  })
+
+  test('keeps which letters of single subscriptions D1 has to be told of', () => {
+    const before = parkedOf({
+      clears: 50,
+      clears_named: [
+        ['billing', 70],
+        ['stock', 60],
+      ],
+    })
+    const clearNamed: D1Change['clearNamed'] = [
+      ['billing', 65],
+      ['stock', 80],
+      ['old', 40],
+    ]
+    const told = { insert: null, update: stateOf(), clearNamed }
+    expect(effect({ change: told, situation: { before } })?.parked.clears_named).toEqual([
+      ['billing', 70],
+      ['stock', 80],
+    ])
+    // Also when its event is gone.
+    const gone = { change: { insert: null, clearNamed }, situation: { state: undefined } }
+    expect(effect(gone)?.parked).toMatchObject({ body: null, clears_named: clearNamed })
+  })
+
+  test('is one letter, of no subscription in particular', () => {
+    const found = effect({ situation: { before: parkedOf({ attempts: 2 }) } })
+    expect(found?.letter).toMatchObject({ event_id: 'e', subscription: '', failed_at: 300 })
   })
 })

@@ -36,13 +36,14 @@ export async function addPast(
     if (status !== 'failed') continue
     await inbox.shardRows(
       shard,
-      `INSERT INTO dead_letters (event_id, reason, failed_at, sent_at, recorded)
-       SELECT value, 'r', ?2, ?2, 1 FROM json_each(?1)`,
+      `INSERT INTO letters (event_id, subscription, reason, failed_at, sent_at, recorded)
+       SELECT value, 'inbox', 'r', ?2, ?2, 1 FROM json_each(?1)`,
       list,
       updated,
     )
+    await inbox.shardRows(shard, 'UPDATE counters SET letters = letters + ?', own.length)
     await inbox.db
-      .prepare(`INSERT INTO dead_letters SELECT value, ?2, 'r', 3, 'c', ?3 FROM json_each(?1)`)
+      .prepare(`INSERT INTO letters SELECT value, 'inbox', ?2, 'r', 3, 'c', ?3 FROM json_each(?1)`)
       .bind(list, `shard-${shard}`, iso(updated))
       .run()
   }

@@ -102,7 +102,7 @@ async function read<T>(sql: string, perform: () => Promise<T>): Promise<T> {
   await pass('reads')
   await wait(steering.readMs / 2)
   const found = await perform()
-  if (sql.includes('FROM dead_letters')) seen.letterQueries++
+  if (sql.includes('FROM letters')) seen.letterQueries++
   await wait(steering.readMs / 2)
   return found
 }

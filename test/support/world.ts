@@ -259,6 +259,7 @@ export interface Verification {
 
 export interface DeadLetter {
   event_id: string
+  subscription: string
   shard: string
   reason: string
   retry_count: number

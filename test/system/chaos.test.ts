@@ -114,7 +114,7 @@ async function recover(inbox: ChaoticInbox, isRefusing: boolean): Promise<void> 
 }
 
 async function lettersOf({ db }: ChaoticInbox): Promise<string[]> {
-  const { results } = await db.prepare('SELECT event_id FROM dead_letters').all<Row>()
+  const { results } = await db.prepare('SELECT event_id FROM letters').all<Row>()
   return results.map(({ event_id }) => event_id).toSorted()
 }
 

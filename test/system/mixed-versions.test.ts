@@ -1,5 +1,5 @@
 import { expect } from 'vitest'
-import { test as base } from '../support/world'
+import { test as base, type Verification } from '../support/world'
 
 /** While a version is deployed, its workers meet shards of the one before. */
 
@@ -18,4 +18,34 @@ test('a worker answers as usual over shards of the version before', async ({ inb
   const unproven = await inbox.call('POST', '/in/github', {})
   expect(unproven.status).toBe(401)
   expect((await inbox.ack('mixed')).status).toBe(200)
+})
+
+test('a worker records, compares and forgets the dead letters of shards of the version before', async ({
+  inbox,
+}) => {
+  for (const id of ['kept', 'redriven', 'lost']) {
+    await inbox.postId(id)
+    for (let nacks = 0; nacks < 3; nacks++) await inbox.nack(id, `${id}: no`)
+  }
+  const letters = async () => {
+    const found = await inbox.deadLetters()
+    return found.map(({ event_id, subscription }) => `${event_id}: ${subscription}`).toSorted()
+  }
+  await expect.poll(letters).toEqual(['kept: inbox', 'lost: inbox', 'redriven: inbox'])
+  expect(await inbox.metrics()).toMatchObject({ failed: 3, dlq_count: 3 })
+  await inbox.expectVerified()
+  // Such a shard removes them where that version had them, and nowhere else.
+  const redrive = { reason: 'redriven: no' }
+  expect((await inbox.call('POST', '/dlq/retry', redrive)).status).toBe(200)
+  await expect.poll(letters).toEqual(['kept: inbox', 'lost: inbox'])
+  await inbox.expectVerified()
+
+  const compare = async () => (await inbox.get<Verification>('/metrics?verify=1')).body.data
+  await inbox.db.exec("DELETE FROM dead_letters WHERE event_id = 'lost'")
+  expect(await compare()).toMatchObject({ resent_dead_letters: 1 })
+  await inbox.expectVerified()
+  await inbox.db.exec("UPDATE dead_letters SET event_id = 'stray' WHERE event_id = 'kept'")
+  expect((await compare()).differences).toHaveLength(2)
+  await inbox.expectVerified()
+  expect(await letters()).toEqual(['kept: inbox', 'lost: inbox'])
 })

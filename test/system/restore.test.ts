@@ -19,7 +19,7 @@ async function momentOf(inbox: Inbox): Promise<() => Promise<void>> {
   await listed(inbox)
   const { db } = inbox
   const events = await inbox.rows()
-  const others = ['dead_letters', 'fences']
+  const others = ['letters', 'dead_letters', 'fences']
   for (const table of others) await db.exec(`CREATE TABLE ${table}_then AS SELECT * FROM ${table}`)
   const anew = ['DROP TABLE IF EXISTS events_held', ...SCHEMA, 'DELETE FROM events']
   const again = others.flatMap((table) => [

@@ -53,6 +53,36 @@ test('it does so where it never accepted an event, and a new shard does not', ()
   expect(fresh.prepare('SELECT count FROM shard_counts').all()).toEqual([])
 })
 
+/** The first entries of MIGRATIONS: those of the last version that had one dead letter an event. */
+const BEFORE_PAIRS = 11
+
+test('dead letters of a version that had one an event are those of the inbox, and counted', () => {
+  const database = new DatabaseSync(':memory:')
+  database.exec('CREATE TABLE migrations (version INTEGER PRIMARY KEY NOT NULL)')
+  for (const statements of MIGRATIONS.slice(0, BEFORE_PAIRS)) database.exec(statements)
+  database.exec(`
+    INSERT INTO dead_letters VALUES ('told', 'no', 5, 6, 1), ('sent', 'no', 7, 8, 0),
+      ('new', 'The database refused the event: it is too large.', 9, NULL, 0);
+    INSERT INTO parked (event_id, attempts, reason, clears) VALUES ('parked', 1, 'r', 4);
+    UPDATE counters SET failed = 3`)
+  for (const statements of MIGRATIONS.slice(BEFORE_PAIRS)) database.exec(statements)
+  const letters = database.prepare('SELECT * FROM letters ORDER BY failed_at').all()
+  const inbox = { subscription: 'inbox' }
+  expect(letters).toMatchObject([
+    { ...inbox, event_id: 'told', reason: 'no', failed_at: 5, sent_at: 6, recorded: 1 },
+    { ...inbox, event_id: 'sent', failed_at: 7, sent_at: 8, recorded: 0 },
+    { ...inbox, event_id: 'new', failed_at: 9, sent_at: null, recorded: 0 },
+  ])
+  expect(database.prepare('SELECT failed, letters FROM counters').get()).toEqual({
+    failed: 3,
+    letters: 3,
+  })
+  expect(database.prepare('SELECT clears, clears_named FROM parked').all()).toEqual([
+    { clears: 4, clears_named: null },
+  ])
+  expect(() => database.prepare('SELECT 1 FROM dead_letters')).toThrow('no such table')
+})
+
 const shardFiles = (folder: string) => join(folder, 'v3/do/event-inbox-EventShard')
 
 /** The file of each shard of 8, found by the event in it. */
