@@ -45,6 +45,17 @@ export interface ClaimedEvent extends InboxEvent {
   attempt: number
 }
 
+export interface Story extends InboxEvent {
+  subscriptions: {
+    name: string
+    status: string
+    attempt: number | null
+    visible_at: string | null
+  }[]
+  timeline: { at: string; what: string; by: string | null; [member: string]: unknown }[]
+  timeline_dropped: number
+}
+
 export interface Subscription {
   name: string
   open: number
@@ -242,6 +253,9 @@ export function clientOf(url: URL) {
     /** The counts of a subscription. */
     subscription: async (name = 'inbox') =>
       (await call<Subscription>('GET', `/subscriptions/${name}`)).body.data,
+    /** What happened to an event. */
+    story: async (id: string) =>
+      (await call<Story>('GET', `/inbox/${id}?include=timeline`)).body.data,
     event: async (id: string) => (await call('GET', `/inbox/${id}`)).body.data,
     deadLetters: async () => (await call<DeadLetter[]>('GET', '/dlq?limit=1000')).body.data,
     /** Resolves once D1 has been told of every accepted event. */
