@@ -49,26 +49,24 @@ export function readyOn(sql: Sql) {
     replace,
     /**
      * Puts entries where they can be claimed from `visible_at` on. They join the last row that can be claimed no later,
-     * while it has room. Nothing that waits for its moment joins an earlier row, which would show it too soon.
+     * if it has room for all of them: so it is one row that is written. Nothing that waits for its moment joins an earlier row, which would show it too soon.
      */
     put(subscription: string, entries: Entry[], visible_at: number, now: number): void {
       const last = lastRow(subscription, visible_at)
       const fits = last && (last.visible_at === visible_at || visible_at <= now)
-      const room = last && fits ? Math.max(0, ENTRIES_A_ROW - last.n) : 0
-      const joining = entries.slice(0, room)
-      if (last && joining.length > 0) {
-        const text = JSON.stringify(joining)
+      if (last && fits && last.n + entries.length <= ENTRIES_A_ROW) {
         sql.run(
           `UPDATE ready SET n = n + ?, entries = substr(entries, 1, length(entries) - 1) || ',' || ? WHERE ${before}`,
-          joining.length,
-          text.slice(1),
+          entries.length,
+          JSON.stringify(entries).slice(1),
           subscription,
           last.visible_at,
           last.part,
         )
+        return
       }
       let part = last?.visible_at === visible_at ? last.part + 1 : 0
-      for (let from = joining.length; from < entries.length; from += ENTRIES_A_ROW) {
+      for (let from = 0; from < entries.length; from += ENTRIES_A_ROW) {
         const own = entries.slice(from, from + ENTRIES_A_ROW)
         sql.run(
           'INSERT INTO ready (subscription, visible_at, part, n, entries) VALUES (?, ?, ?, ?, ?)',

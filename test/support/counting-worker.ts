@@ -10,7 +10,11 @@ const written = {
   calls: 0,
   asked: 0,
   alarms: 0,
+  /** Transactions that wrote to the journal. */
+  commits: 0,
   shardRows: 0,
+  /** Those of them that say who can claim what, and who has. */
+  placeRows: 0,
   d1Writes: 0,
   d1Rows: 0,
 }
@@ -58,6 +62,9 @@ function countRows(storage: DurableObjectStorage): void {
   sql.exec = (...args) => {
     const cursor = exec(...(args as Parameters<typeof exec>)) as ReturnType<typeof sql.exec>
     written.shardRows += cursor.rowsWritten
+    if (String(args[0]).startsWith('INSERT INTO journal')) written.commits++
+    if (/\b(INTO|UPDATE|FROM) (ready|leases)\b/.test(String(args[0])))
+      written.placeRows += cursor.rowsWritten
     return cursor as never
   }
   const setAlarm = storage.setAlarm.bind(storage)
