@@ -2,7 +2,7 @@
  * Builds an event inbox as it is done on a server: Fastify and pg-boss on PostgreSQL.
  * It is a process of its own. It answers a post once its job is committed, and a batch once all of its jobs are. There
  * is no authentication, and as little code as it takes. Its argument is the folder of PostgreSQL's socket; it prints
- * its address.
+ * its address. A post to /consume/:consumers has it work off what it holds.
  */
 import fastify from 'fastify'
 import { PgBoss } from 'pg-boss'
@@ -25,5 +25,23 @@ app.post<{ Body: object | object[] }>('/events', async ({ body }, reply) => {
 app.get('/count', async () => {
   const { rows } = await boss.getDb().executeSql('SELECT count(*)::int AS jobs FROM pgboss.job')
   return rows[0]
+})
+/** Works everything off, in batches of 100, by so many consumers in this process. */
+app.post<{ Params: { consumers: string } }>('/consume/:consumers', async ({ params }) => {
+  let jobs = 0
+  const consume = async () => {
+    for (;;) {
+      const batch = await boss.fetch('events', { batchSize: 100 })
+      if (batch.length === 0) return
+      await boss.complete(
+        'events',
+        batch.map(({ id }) => id),
+      )
+      jobs += batch.length
+    }
+  }
+  const startedAt = performance.now()
+  await Promise.all(Array.from({ length: Number(params.consumers) }, consume))
+  return { jobs, ms: performance.now() - startedAt }
 })
 console.log(await app.listen({ host: '127.0.0.1', port: 0 }))

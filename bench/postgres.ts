@@ -23,6 +23,12 @@ export async function startJobQueue() {
       const { jobs } = (await response.json()) as { jobs: number }
       return jobs
     },
+    /** Works off all jobs by so many consumers. @returns jobs a second */
+    consume: async (consumers: number) => {
+      const response = await fetch(new URL(`/consume/${consumers}`, url), { method: 'POST' })
+      const { jobs, ms } = (await response.json()) as { jobs: number; ms: number }
+      return (jobs / ms) * 1_000
+    },
     stop: async () => {
       await ended(app, 'SIGTERM')
       await postgres.stop()

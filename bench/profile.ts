@@ -1,15 +1,18 @@
 /**
  * Shows where the inbox's time goes: a CPU profile of its isolate under load.
  * Worker and shards share the isolate; D1 and the runtime's own workers are in `(idle)`. It makes single posts, or
- * batches with `-- --batch 100`.
+ * batches with `-- --batch 100`; with `-- --consume 20000` it claims and settles so many events in hundreds.
  */
 import type { Profiler } from 'node:inspector'
 import { parseArgs } from 'node:util'
+import { workOff } from './consumers.ts'
 import { INBOX_OPTIONS, load, start, withSchema } from './runtime.ts'
-import { batchOf, EVENT } from './workload.ts'
+import { batchOf, drained, EVENT, post } from './workload.ts'
 
 const SECONDS = 6
-const { values: flags } = parseArgs({ options: { batch: { type: 'string' } } })
+const { values: flags } = parseArgs({
+  options: { batch: { type: 'string' }, consume: { type: 'string' } },
+})
 const BODY = flags.batch ? batchOf(Number(flags.batch)) : EVENT
 
 const { assets: _, ...options } = INBOX_OPTIONS
@@ -31,12 +34,25 @@ function ask<Result>(method: string, params = {}): Promise<Result> {
   return promise
 }
 
-await load(inbox.url, BODY, SECONDS)
+if (flags.consume) await fill()
+else await load(inbox.url, BODY, SECONDS)
 await ask('Profiler.enable')
 await ask('Profiler.setSamplingInterval', { interval: 200 })
 await ask('Profiler.start')
-const { answered } = await load(inbox.url, BODY, SECONDS)
+const answered = flags.consume ? await consume() : (await load(inbox.url, BODY, SECONDS)).answered
 const { profile } = await ask<Profiler.StopReturnType>('Profiler.stop')
+
+async function fill(): Promise<void> {
+  for (let events = 0; events < Number(flags.consume); events += 100)
+    await post(inbox, batchOf(100))
+  await drained(inbox)
+}
+
+/** Works everything off. @returns how many claims and settles that took */
+async function consume(): Promise<number> {
+  console.log(`${(await workOff(inbox, 4)).toFixed(0)} events a second`)
+  return Number(flags.consume) / 50
+}
 
 const nodes = new Map(profile.nodes.map((node) => [node.id, node]))
 const parents = new Map(

@@ -7,6 +7,7 @@
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { alone } from './alone.ts'
+import { consumers } from './consumers.ts'
 import { machine, results } from './report.ts'
 import { sustained } from './sustained.ts'
 import { throughput } from './throughput.ts'
@@ -25,6 +26,7 @@ const progress = (what: string) => console.error(`${new Date().toISOString()} ${
 
 const parts = [
   await throughput(rounds, seconds, progress),
+  await consumers(rounds, seconds, progress),
   await sustained(Number(flags.sustain), progress),
   await alone(Number(flags.rows), rounds, seconds, progress),
 ]

@@ -1,4 +1,4 @@
-import { type Entry, liveEntry, type LiveEntry } from './entries'
+import { type Entry, idsOf, liveEntry, type LiveEntry } from './entries'
 import type { ShardContext } from './shard-context'
 import type { Lease } from './store/leases'
 import type { ReadyRow } from './store/ready'
@@ -41,17 +41,22 @@ export class Candidates {
     let found = 0
     for (const place of this.#places(subscription, now, from)) {
       if (found >= limit || looks.length >= ROWS_A_LOOK) break
-      const entries = 'row' in place ? place.row.entries : place.lease.entries
-      const states = store.events.states(entries.map(([id]) => id))
+      const all = 'row' in place ? place.row.entries : place.lease.entries
+      const entries = all.filter((entry) => !this.#reserved.has(keyOf(subscription, entry)))
       const live: LiveEntry[] = []
       const dead = new Set<string>()
-      for (const entry of entries) {
-        const own = liveEntry(entry, subscription, states)
-        if (!own) dead.add(entry[0])
-        else if (found < limit && !this.#reserved.has(keyOf(subscription, entry))) {
-          if (from > 0 && own.state.created_at < from) continue
-          live.push(own)
-          found++
+      // No more rows of events are read than it takes: most entries are live.
+      for (let next = 0; next < entries.length && found < limit;) {
+        const some = entries.slice(next, next + limit - found)
+        next += some.length
+        const states = store.events.states(idsOf(some))
+        for (const entry of some) {
+          const own = liveEntry(entry, subscription, states)
+          if (!own) dead.add(entry[0])
+          else if (own.state.created_at >= from) {
+            live.push(own)
+            found++
+          }
         }
       }
       if (live.length > 0 || dead.size > 0) looks.push({ place, live, dead })

@@ -6,6 +6,7 @@ import type { Happened, What } from '../shared/timeline'
 /** The newest ones are kept; of the others only how many there were. */
 const MAX_ITEMS = 20
 const MAX_WHY = 200
+const MAX_BY = 64
 
 /** One happening, short: values that are missing at the end are left out. */
 export type Item = [
@@ -29,7 +30,7 @@ export function itemOf(happened: Happened): Item {
   const rest = [consumer, attempt, why?.slice(0, MAX_WHY).toWellFormed(), lease, claimed_at]
   const length = rest.findLastIndex((value) => value != null) + 1
   const values = rest.slice(0, length).map((value) => value ?? null)
-  return [at, what, subscription, by, ...values] as Item
+  return [at, what, subscription, by.slice(0, MAX_BY), ...values] as Item
 }
 
 /** Adds items to those that an event's row has. */
