@@ -9,10 +9,10 @@ import { idOf, shardOf } from '../support/shards'
 /** The first entries of MIGRATIONS: those of the last version that kept no SHARD_COUNT. */
 const BEFORE_COUNTS = 6
 
-/** Makes a database that of a shard of that version. */
-function makeOld(database: DatabaseSync): void {
+/** Makes a database that of a shard of the version with so many entries. */
+function makeOld(database: DatabaseSync, entries = BEFORE_COUNTS): void {
   database.exec('CREATE TABLE migrations (version INTEGER PRIMARY KEY NOT NULL)')
-  for (const [version, statements] of MIGRATIONS.slice(0, BEFORE_COUNTS).entries()) {
+  for (const [version, statements] of MIGRATIONS.slice(0, entries).entries()) {
     database.exec(statements)
     database.prepare('INSERT INTO migrations VALUES (?)').run(version)
   }
@@ -98,13 +98,17 @@ function filesOf(folder: string): string[] {
   return files
 }
 
-/** Sets a shard back to the version that kept no SHARD_COUNT, with one event or none. */
-function setBack(file: string, event_id: string | null): void {
-  const database = new DatabaseSync(file)
+function empty(database: DatabaseSync): void {
   const tables = database
     .prepare("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT GLOB '_cf_*'")
     .all()
   for (const { name } of tables) database.exec(`DROP TABLE "${name}"`)
+}
+
+/** Sets a shard back to the version that kept no SHARD_COUNT, with one event or none. */
+function setBack(file: string, event_id: string | null): void {
+  const database = new DatabaseSync(file)
+  empty(database)
   makeOld(database)
   if (event_id !== null) {
     database.exec('UPDATE counters SET accepted_total = 1, pending = 1')
@@ -145,4 +149,73 @@ test('8 shards of an older version are not taken for the 2 of the default, where
     expect((await server.get('/inbox')).body.code).toBe('NOT_CONFIGURED')
     await server.stop()
   }
+}, 120_000)
+
+/** The entries of the last version without subscriptions. */
+const BEFORE_SUBSCRIPTIONS = MIGRATIONS.findIndex((each) => each.includes('CREATE TABLE ready'))
+
+/** Sets a shard back to that version, with the events that it has. */
+function forgetSubscriptions(file: string): void {
+  const database = new DatabaseSync(file)
+  database.exec('CREATE TEMP TABLE held AS SELECT * FROM events')
+  const { clock, run } = database.prepare('SELECT clock, run FROM counters').get() ?? {}
+  empty(database)
+  makeOld(database, BEFORE_SUBSCRIPTIONS)
+  database.exec(`
+    INSERT INTO events (event_id, status, created_at, updated_at, correlation_id, nacks)
+      SELECT event_id, status, created_at, updated_at, correlation_id, event_id = 'nacked' FROM held;
+    INSERT INTO dead_letters (event_id, reason, failed_at, sent_at, recorded)
+      SELECT event_id, 'r', updated_at, 1, 1 FROM held WHERE status = 'failed';
+    UPDATE counters SET clock = ${Number(clock)}, run = ${Number(run)},
+      pending = (SELECT count(*) FROM held WHERE status = 'pending'),
+      delivered = (SELECT count(*) FROM held WHERE status = 'delivered'),
+      failed = (SELECT count(*) FROM held WHERE status = 'failed');
+    DELETE FROM shard_counts;
+    INSERT INTO shard_counts VALUES (1)`)
+  database.close()
+}
+
+test('events of a version that had no subscriptions can be claimed, each once, and count from the first moment', async () => {
+  const folder = storageFolder()
+  const start = () => startServer(folder, ['--var', 'SHARD_COUNT:1', '--var', 'MAX_RETRIES:2'])
+  const first = await start()
+  const ids = Array.from({ length: 1_100 }, (_, n) => `old-${n}`)
+  for (const from of [0, 550])
+    await first.post(ids.slice(from, from + 550).map((event_id) => ({ event_id, payload: {} })))
+  for (const id of ['nacked', 'failed', 'acked']) await first.postId(id)
+  await first.ack('acked')
+  await first.nack('failed')
+  await first.nack('failed')
+  await first.drained()
+  await expect.poll(() => first.deadLetters()).toHaveLength(1)
+  await first.stop()
+  const [file = ''] = readdirSync(shardFiles(folder))
+    .filter((name) => /^[0-9a-f]{64}\.sqlite$/.test(name))
+    .map((name) => join(shardFiles(folder), name))
+  forgetSubscriptions(file)
+
+  const server = await start()
+  expect(await server.subscription()).toMatchObject({ open: 1_101, ready: 1_101 })
+  await server.postId('new')
+  const claimed: string[] = []
+  for (;;) {
+    const { body } = await server.claim({ limit: 100, lease_seconds: 3_600 })
+    if (!body.lease) break
+    claimed.push(...body.data.map(({ event_id }) => event_id))
+    const nacked = body.data.find(({ event_id }) => event_id === 'nacked')
+    if (!nacked) continue
+    // One nack of before counts: this is the second.
+    expect(nacked.attempt).toBe(2)
+    const settled = await server.settle(body.lease.token, { nack: [{ event_id: 'nacked' }] })
+    expect(settled.body.data).toEqual([{ event_id: 'nacked', status: 'failed' }])
+  }
+  expect(claimed.toSorted()).toEqual([...ids, 'nacked', 'new'].toSorted())
+  expect((await server.retry('failed')).status).toBe(200)
+  const again = await server.claim()
+  expect(again.body.data).toMatchObject([{ event_id: 'failed', attempt: 1 }])
+  const verified = await server.get<{ verified: boolean; not_claimable_yet: number }>(
+    '/metrics?verify=1',
+  )
+  expect(verified.body.data).toMatchObject({ verified: true, not_claimable_yet: 0 })
+  await server.stop()
 }, 120_000)
