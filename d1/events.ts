@@ -29,15 +29,16 @@ export async function readSmallBodies(
   return runOnD1(db, SMALL_BODIES, [JSON.stringify(ids), maxBytes])
 }
 
+// Only the bodies that are returned are read whole.
 const BODIES = `
-  WITH wanted AS (SELECT key AS position, value AS event_id FROM json_each(?1)),
-  sized AS (
-    SELECT position, event_id, payload, metadata,
-      sum(octet_length(payload) + coalesce(octet_length(metadata), 0)) OVER in_order AS bytes,
-      row_number() OVER in_order AS nth
-    FROM wanted JOIN events USING (event_id) WINDOW in_order AS (ORDER BY position))
-  SELECT event_id, iif(nth = 1 OR bytes <= ?2, payload, NULL) AS payload,
-    iif(nth = 1 OR bytes <= ?2, metadata, NULL) AS metadata FROM sized`
+  WITH sized AS MATERIALIZED (
+    SELECT event_id, row_number() OVER in_order AS nth,
+      sum(octet_length(payload) + coalesce(octet_length(metadata), 0)) OVER in_order AS bytes
+    FROM json_each(?1) AS wanted JOIN events ON event_id = wanted.value
+    WINDOW in_order AS (ORDER BY wanted.key))
+  SELECT event_id, payload, metadata FROM sized JOIN events USING (event_id)
+  WHERE nth = 1 OR bytes <= ?2
+  UNION ALL SELECT event_id, NULL, NULL FROM sized WHERE nth > 1 AND bytes > ?2`
 
 type BodyRow = { event_id: string; payload: string | null; metadata: string | null }
 

@@ -1,12 +1,13 @@
-import { type Entry, idsOf, liveEntry, type LiveEntry } from './entries'
+import { waitUntil } from '../shared/retry'
+import { idsOf, keyOf, liveEntry, type LiveEntry } from './entries'
 import type { ShardContext } from './shard-context'
 import type { Lease } from './store/leases'
 import type { ReadyRow } from './store/ready'
 
 /** A claim looks at so many rows, and goes on if it found nothing alive in them. */
-const ROWS_A_LOOK = 16
+const ROWS_A_LOOK = 128
 /** While D1 does not answer, those who wait look again after this time. */
-const LOOK_AGAIN_MS = 1_000
+export const LOOK_AGAIN_MS = 1_000
 
 /** A row of `ready`, or a lease whose time is over. */
 export type Place = { row: ReadyRow } | { lease: Lease }
@@ -15,21 +16,33 @@ export type Place = { row: ReadyRow } | { lease: Lease }
 export interface Look {
   place: Place
   live: LiveEntry[]
-  /** Ids of entries that do not count any more. */
+  /** The keys of entries that do not count any more, and never will again. */
   dead: Set<string>
 }
 
 /** Finds what consumers can claim: what waits in rows, and what leases hold whose time is over. It changes nothing. */
 export class Candidates {
   readonly #shard: ShardContext
-  /** Says whether D1 is left alone for now. */
-  readonly isD1Away: () => boolean
+  readonly #isD1Away: () => boolean
+  /** When a claim could not read from D1 the last time; it is left alone for a while. */
+  #failedAt = -Infinity
   /** Pairs whose bodies a claim is reading. No other claim takes them meanwhile. */
   readonly #reserved = new Set<string>()
 
+  /** @param isD1Away says whether the alarm leaves D1 alone for now */
   constructor(shard: ShardContext, isD1Away: () => boolean) {
     this.#shard = shard
-    this.isD1Away = isD1Away
+    this.#isD1Away = isD1Away
+  }
+
+  /** Says whether claims leave D1 alone for now. */
+  isD1Away(): boolean {
+    return this.#isD1Away() || waitUntil(this.#failedAt + LOOK_AGAIN_MS, LOOK_AGAIN_MS) > 0
+  }
+
+  /** Notes that D1 did not answer a claim. */
+  d1Failed(): void {
+    this.#failedAt = Date.now()
   }
 
   /** Finds what could be claimed. While D1 is away, only what has its body here is looked for. */
@@ -42,7 +55,7 @@ export class Candidates {
     for (const place of this.#places(subscription, now, from)) {
       if (found >= limit || looks.length >= ROWS_A_LOOK) break
       const all = 'row' in place ? place.row.entries : place.lease.entries
-      const entries = all.filter((entry) => !this.#reserved.has(keyOf(subscription, entry)))
+      const entries = all.filter((entry) => !this.#reserved.has(`${subscription} ${keyOf(entry)}`))
       const live: LiveEntry[] = []
       const dead = new Set<string>()
       // No more rows of events are read than it takes: most entries are live.
@@ -50,10 +63,11 @@ export class Candidates {
         const some = entries.slice(next, next + limit - found)
         next += some.length
         const states = store.events.states(idsOf(some))
+        const held = isAway ? store.held([...states.values()]) : null
         for (const entry of some) {
           const own = liveEntry(entry, subscription, states)
-          if (!own) dead.add(entry[0])
-          else if (own.state.created_at >= from) {
+          if (!own) dead.add(keyOf(entry))
+          else if (!held || held.has(entry[0])) {
             live.push(own)
             found++
           }
@@ -90,7 +104,7 @@ export class Candidates {
 
   /** Keeps pairs from other claims while `work` goes on, and no longer. */
   async reserve<T>(subscription: string, live: LiveEntry[], work: () => Promise<T>): Promise<T> {
-    const keys = live.map(({ entry }) => keyOf(subscription, entry))
+    const keys = live.map(({ entry }) => `${subscription} ${keyOf(entry)}`)
     for (const key of keys) this.#reserved.add(key)
     try {
       return await work()
@@ -104,19 +118,20 @@ export class Candidates {
     const { ready, leases } = this.#shard.store
     const rows = ready.visible(subscription, now, from)
     const ended = leases.expired(subscription, now, from)
-    let [row, lease] = [rows.next(), ended.next()]
-    while (!row.done || !lease.done) {
-      if (!row.done && (lease.done || row.value.visible_at <= lease.value.expires_at)) {
-        yield { row: row.value }
-        row = rows.next()
-      } else if (!lease.done) {
-        yield { lease: lease.value }
-        lease = ended.next()
+    try {
+      let [row, lease] = [rows.next(), ended.next()]
+      while (!row.done || !lease.done) {
+        if (!row.done && (lease.done || row.value.visible_at <= lease.value.expires_at)) {
+          yield { row: row.value }
+          row = rows.next()
+        } else if (!lease.done) {
+          yield { lease: lease.value }
+          lease = ended.next()
+        }
       }
+    } finally {
+      rows.return(undefined)
+      ended.return(undefined)
     }
   }
-}
-
-function keyOf(subscription: string, [event_id]: Entry): string {
-  return `${subscription} ${event_id}`
 }

@@ -1,10 +1,18 @@
-import { readBodies } from '../d1/events'
 import type { Claimed, ClaimedEvent, ClaimRequest, SubscriptionMetrics } from '../shared/claim'
-import { bodyLength, type EventBody, type EventState } from '../shared/event'
+import { type EventBody, type EventState, INBOX } from '../shared/event'
 import { LIMITS } from '../shared/limits'
-import { withTimeout } from '../shared/retry'
-import type { Candidates, Look, Place } from './candidates'
-import { attemptOf, type Entry, expiriesOf, liveEntry, type LiveEntry, withExpiry } from './entries'
+import { type Bodies, bodiesOf } from './claimed-bodies'
+import { type Candidates, LOOK_AGAIN_MS, type Look, type Place } from './candidates'
+import {
+  attemptOf,
+  type Entry,
+  expiriesOf,
+  idsOf,
+  keyOf,
+  liveEntry,
+  type LiveEntry,
+  withExpiry,
+} from './entries'
 import { takeInSome } from './alarm/take-in-backlog'
 import { ITSELF, Moves } from './moves'
 import { maxExpiries, type Policy } from './policy'
@@ -12,10 +20,9 @@ import type { ShardContext } from './shard-context'
 import type { Lease } from './store/leases'
 import { itemOf } from './timeline'
 
-/** A claim asks D1 for bodies once, for at most this long. */
-const BODIES_TIMEOUT_MS = 2_000
-/** The body of an event; null when D1 answered and has none. Those that are missing could not be read now. */
-type Bodies = Map<string, EventBody | null>
+/** Maintenance looks at so many ended leases of a subscription at once. */
+const LEASES_A_STEP = 50
+const LOST = 'The database does not have the event any more.'
 
 /** Leases events to consumers: each to one at a time. */
 export class Claims {
@@ -31,28 +38,56 @@ export class Claims {
 
   /**
    * Leases up to `limit` events, those first that could be claimed first. It is one transaction.
+   * A claim that is repeated, because its answer was lost, is answered with what its lease holds.
    * @param commit makes a change in a transaction of its own
    */
   async claim(request: ClaimRequest, commit: <T>(change: () => T) => T): Promise<Claimed> {
     const { store } = this.#shard
     const { subscription, limit } = request
+    const before = store.leases.find(request.lease)
+    if (before) return this.#again(before)
     for (let isAway = this.#candidates.isD1Away(); ;) {
       const looks = this.#candidates.look(subscription, limit, isAway)
-      const live = looks.flatMap((look) => look.live)
       if (looks.length === 0) {
-        if (!store.backlog.isEmpty() && commit(() => takeInSome(store))) continue
-        return {
-          events: [],
-          expires_at: 0,
-          next_ms: this.#candidates.nextMs(subscription, isAway),
-          is_known: (store.subscriptions().get(subscription)?.open ?? 0) > 0,
-        }
+        const hasBacklog = subscription === INBOX && !store.backlog.isEmpty()
+        if (hasBacklog && commit(() => takeInSome(store))) continue
+        return this.#nothing(this.#candidates.nextMs(subscription, isAway), subscription)
       }
-      const bodies = await this.#bodiesOf(subscription, live, isAway)
-      const claimed = commit(() => this.#take(request, looks, bodies))
-      if (claimed.events.length > 0) return claimed
-      isAway ||= bodies.size < live.length
+      const bodies = await this.#read(subscription, looks, isAway)
+      if (bodies) {
+        const { claimed, gone } = commit(() => this.#take(request, looks, bodies))
+        if (claimed.events.length > 0) return claimed
+        if (gone > 0) continue
+      }
+      if (isAway) return this.#nothing(LOOK_AGAIN_MS, subscription)
+      isAway = true
     }
+  }
+
+  #nothing(next_ms: number | null, subscription: string): Claimed {
+    const is_known = (this.#shard.store.subscriptions().get(subscription)?.open ?? 0) > 0
+    return { events: [], expires_at: 0, next_ms, is_known }
+  }
+
+  /** Answers a claim that was made before, as far as its bodies can be read. */
+  async #again(lease: Lease): Promise<Claimed> {
+    const { store } = this.#shard
+    const states = store.events.states(idsOf(lease.entries))
+    const live = lease.entries.flatMap(
+      (entry) => liveEntry(entry, lease.subscription, states) ?? [],
+    )
+    const bodies = await bodiesOf(
+      this.#shard,
+      live.map(({ state }) => state),
+      LIMITS.CLAIM_CHARS,
+      (query) => query(),
+    ).catch((): Bodies => new Map())
+    const events = live.flatMap((own) => {
+      const body = bodies.get(own.state.event_id)
+      return body ? [{ state: own.state, body, attempt: attemptOf(own) }] : []
+    })
+    const { expires_at } = lease
+    return { events: this.#shown(events), expires_at, next_ms: null, is_known: true }
   }
 
   /** Counts each subscription at this instant. */
@@ -74,13 +109,14 @@ export class Claims {
 
   /**
    * Gives up what has used up its leases, whether or not anybody claims. The caller runs it in a transaction.
-   * @returns how many
+   * It looks at a bounded number of leases, those first that ended first.
    */
-  failExpired(subscription: string): void {
+  failWornOut(subscription: string): void {
     const { store } = this.#shard
     const moves = new Moves(store, this.#policy)
-    for (const lease of store.leases.expired(subscription, store.clock.present()).toArray()) {
-      const states = store.events.states(lease.entries.map(([id]) => id))
+    const ended = store.leases.expired(subscription, store.clock.present())
+    for (const lease of ended.take(LEASES_A_STEP).toArray()) {
+      const states = store.events.states(idsOf(lease.entries))
       const left = lease.entries.filter((entry) => {
         const live = liveEntry(entry, subscription, states)
         return live && !this.#failIfWornOut(moves, live, lease)
@@ -90,33 +126,24 @@ export class Claims {
     moves.write()
   }
 
-  /** Reads bodies: from the journal and what is parked, else from D1 in one query. */
-  async #bodiesOf(subscription: string, live: LiveEntry[], isAway: boolean): Promise<Bodies> {
-    const { env, store } = this.#shard
+  /** Reads the bodies of what was found; null when D1 does not answer and none is at hand. */
+  async #read(subscription: string, looks: Look[], isAway: boolean): Promise<Bodies | null> {
+    const live = looks.flatMap((look) => look.live)
     const states = live.map(({ state }) => state)
-    const bodies: Bodies = store.heldBodies(states, LIMITS.CLAIM_CHARS)
-    const elsewhere = states.map(({ event_id }) => event_id).filter((id) => !bodies.has(id))
-    const chars = [...bodies.values()].reduce((sum, body) => sum + (body ? bodyLength(body) : 0), 0)
-    const isFull = chars >= LIMITS.CLAIM_CHARS
-    if (elsewhere.length === 0 || isFull || isAway) return bodies
-    await this.#candidates
-      .reserve(subscription, live, async () => {
-        const asked = readBodies(env.DB, elsewhere, LIMITS.CLAIM_CHARS - chars)
-        const rows = await withTimeout(asked, BODIES_TIMEOUT_MS)
-        const found = new Map(rows.map((row) => [row.event_id, row]))
-        for (const id of elsewhere) {
-          const { payload = null, metadata = null } = found.get(id) ?? {}
-          if (!found.has(id)) bodies.set(id, null)
-          else if (payload !== null) bodies.set(id, { payload, metadata })
-        }
-      })
-      // What is at hand is given out; the rest waits until D1 answers.
-      .catch(() => {})
-    return bodies
+    const reserved = <T>(query: () => Promise<T>) =>
+      this.#candidates.reserve(subscription, live, query)
+    const read = bodiesOf(this.#shard, states, LIMITS.CLAIM_CHARS, isAway ? null : reserved)
+    return read.catch(() => {
+      this.#candidates.d1Failed()
+      return null
+    })
   }
 
-  /** Leases what still counts, in one row, and drops what does not. */
-  #take(request: ClaimRequest, looks: Look[], bodies: Bodies): Claimed {
+  /**
+   * Leases what still counts, in one row, and drops what does not.
+   * @returns also how many entries have left their places
+   */
+  #take(request: ClaimRequest, looks: Look[], bodies: Bodies): { claimed: Claimed; gone: number } {
     const { store } = this.#shard
     const { subscription, lease, consumer, by } = request
     const claimed_at = store.clock.present()
@@ -126,58 +153,63 @@ export class Claims {
     const states = store.events.states(
       looks.flatMap(({ live }) => live.map(({ state }) => state.event_id)),
     )
+    let left = 0
     for (const { place, live, dead } of looks) {
+      // The place, and the events, may have changed while bodies were read.
       const present = this.#present(subscription, place)
       const gone = new Set(dead)
+      const ended = 'lease' in place ? place.lease : null
       for (const { entry } of live) {
-        const own = liveEntry(present.get(entry[0]) ?? entry, subscription, states)
+        const own = present.has(keyOf(entry)) ? liveEntry(entry, subscription, states) : null
         const body = bodies.get(entry[0])
-        if (!own || !present.has(entry[0])) continue
-        const ended = 'lease' in place ? place.lease : null
-        if (body === undefined) continue
-        gone.add(entry[0])
+        if (!own || body === undefined) continue
+        gone.add(keyOf(entry))
         if (ended && this.#failIfWornOut(moves, own, ended)) continue
         if (body === null) {
-          const act = {
-            verb: 'fail',
-            reason: 'The database does not have the event any more.',
-          } as const
-          moves.act(own.state, subscription, act, ITSELF, { entry: own.entry })
+          moves.act(own.state, subscription, { verb: 'fail', reason: LOST }, ITSELF, { entry })
           continue
         }
-        const next = ended ? expired(own, ended) : own.entry
+        const next = ended ? expired(own, ended) : entry
         if (ended) moves.count(subscription, { expired: 1 })
         entries.push(next)
         events.push({ state: own.state, body, attempt: attemptOf({ ...own, entry: next }) })
       }
-      this.#leave(subscription, place, present, gone)
+      left += this.#leave(subscription, place, present, gone)
     }
     const expires_at = claimed_at + request.lease_ms
     if (entries.length > 0) {
-      store.leases.insert({ lease, subscription, entries, consumer, by, claimed_at, expires_at })
+      store.lease({ lease, subscription, entries, consumer, by, claimed_at, expires_at })
       moves.count(subscription, { claimed: entries.length })
     }
     moves.write()
-    return { events: this.#shown(events), expires_at, next_ms: null, is_known: true }
+    const claimed = { events: this.#shown(events), expires_at, next_ms: null, is_known: true }
+    return { claimed, gone: left }
   }
 
-  /** Reads what is in a place now: it may have changed while bodies were read. */
+  /** Reads what is in a place now, by key. */
   #present(subscription: string, place: Place): Map<string, Entry> {
     const { ready, leases } = this.#shard.store
-    if ('row' in place)
-      return new Map(ready.find(subscription, place.row).map((entry) => [entry[0], entry]))
+    const byKey = (entries: Entry[]) => new Map(entries.map((entry) => [keyOf(entry), entry]))
+    if ('row' in place) return byKey(ready.find(subscription, place.row))
     const lease = leases.find(place.lease.lease)
     // Its holder may have extended it.
     const isOver = lease && lease.expires_at <= this.#shard.store.clock.present()
-    return new Map(isOver ? lease.entries.map((entry) => [entry[0], entry]) : [])
+    return byKey(isOver ? lease.entries : [])
   }
 
-  #leave(subscription: string, place: Place, present: Map<string, Entry>, gone: Set<string>): void {
+  /** Leaves in a place what is not gone. @returns how many entries are */
+  #leave(
+    subscription: string,
+    place: Place,
+    present: Map<string, Entry>,
+    gone: Set<string>,
+  ): number {
     const { ready, leases } = this.#shard.store
-    const left = [...present.values()].filter(([id]) => !gone.has(id))
-    if (left.length === present.size) return
+    const left = [...present].flatMap(([key, entry]) => (gone.has(key) ? [] : [entry]))
+    if (left.length === present.size) return 0
     if ('row' in place) ready.replace(subscription, place.row, left)
     else leases.replace(place.lease.lease, left)
+    return present.size - left.length
   }
 
   /** Gives the event up when this lease was the last that may end without an answer. @returns whether it did */

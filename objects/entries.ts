@@ -1,6 +1,6 @@
 import type { EventState } from '../shared/event'
 import { isOpen, type OpenPair, pairsOf } from './pairs'
-import type { Item } from './timeline'
+import { type Item, MAX_ITEMS } from './timeline'
 
 /**
  * An entry is the place of a pair in a row of `ready`, or in a lease. It counts only while the event's row names the
@@ -20,9 +20,6 @@ export interface LiveEntry {
   state: EventState
   pair: OpenPair
 }
-
-/** So many happenings ride in an entry; the row keeps no more either. */
-const MAX_TRAIL = 20
 
 /** Returns the entry's live form, or null when it is dead. */
 export function liveEntry(
@@ -48,7 +45,12 @@ export function attemptOf(live: LiveEntry): number {
 
 /** Adds an expiry to an entry. */
 export function withExpiry([event_id, at, expiries = 0, trail = []]: Entry, item: Item): Entry {
-  return [event_id, at, expiries + 1, [...trail, item].slice(-MAX_TRAIL)]
+  return [event_id, at, expiries + 1, [...trail, item].slice(-MAX_ITEMS)]
+}
+
+/** Tells an entry from every other one of its subscription, also from those of the same event. */
+export function keyOf([event_id, at]: Entry): string {
+  return `${event_id} ${at}`
 }
 
 export function idsOf(entries: Entry[]): string[] {

@@ -169,12 +169,13 @@ export class EventShard extends DurableObject<Env> {
    * these events stay.
    * @returns how many events; call again while there are `more`
    */
-  async redrive(reason: string | null): Promise<Redriven> {
+  async redrive(reason: string | null, by = ''): Promise<Redriven> {
     return this.#commits.ride(() => {
       const letters = this.#store.letters.pairs(reason, REDRIVE_A_STEP)
       const ids = [...new Set(letters.map(([id]) => id))]
       const only = reason === null ? undefined : letters
-      const outcomes = moveEvents(this.#store, { verb: 'retry', ids, letters: only }, this.#policy)
+      const move = { verb: 'retry', ids, letters: only, by } as const
+      const outcomes = moveEvents(this.#store, move, this.#policy)
       const event_ids = ids.filter((_, index) => outcomes[index]?.outcome === 'moved')
       return {
         redriven: event_ids.length,
@@ -273,9 +274,9 @@ export class EventShard extends DurableObject<Env> {
    */
   async ensureAlarm(): Promise<void> {
     this.#store.letters.resendUnrecorded(Date.now() - RESEND_AFTER_MS)
-    for (const name of this.#store.leases.expiredIn(this.#store.clock.present()))
-      this.#commitAlone(() => this.#claims.failExpired(name))
     await this.#arming.ensure()
+    for (const name of this.#store.leases.expiredIn(this.#store.clock.present()))
+      this.#commitAlone(() => this.#claims.failWornOut(name))
   }
 
   /**

@@ -45,7 +45,7 @@ export function moveEvents(store: ShardStore, move: Move, policy: Policy): MoveO
     wanted.filter(({ state, pair }) => verb !== 'retry' && isOpen(pair) && !isRepeat(state)),
   )
   const moves = new Moves(store, policy)
-  const done = new Set<string>()
+  const byId = Map.groupBy(wanted, ({ state }) => state.event_id)
   const outcomes = ids.map((id): MoveOutcome => {
     const found = states.get(id)
     if (!found) return { outcome: 'unknown' }
@@ -53,11 +53,11 @@ export function moveEvents(store: ShardStore, move: Move, policy: Policy): MoveO
       return found.nack_body === key.nack_body
         ? { outcome: 'moved', event: found, replayed: true }
         : { outcome: 'mismatch', status: found.status }
-    const isMoved = wanted
-      .filter(({ state }) => state === found && !done.has(id))
+    const isMoved = (byId.get(id) ?? [])
       .map(({ name }) => moves.act(withKey(found, key), name, act, actor, held.get(name)?.get(id)))
       .some((state) => state !== null)
-    done.add(id)
+    // An id that is named twice is moved once.
+    byId.delete(id)
     const { status } = moves.present(found)
     return isMoved ? { outcome: 'moved', event: found } : { outcome: 'refused', status }
   })

@@ -4,7 +4,7 @@ import { addToSubscription, type CountsBySubscription } from '../shared/subscrip
 import type { Happened, What } from '../shared/timeline'
 import type { Entry } from './entries'
 import { lettersGone } from './letters'
-import { isOpen, newPair, type OpenPair, type Pair, pairsOf, withPairs } from './pairs'
+import { isOpen, newPair, type OpenPair, type Pair, pairsOf, visibleFrom, withPairs } from './pairs'
 import type { Policy } from './policy'
 import { addMove, type CountChanges } from './store/counters'
 import type { ShardStore, Taken } from './store/shard-store'
@@ -83,7 +83,8 @@ export class Moves {
       this.#retried.set(event_id, [...(this.#retried.get(event_id) ?? []), name])
     const row = { ...state, retry_count: state.retry_count + Number(isAttempt) }
     const items = this.#items(name, pair, next, act, actor, taken)
-    const after = withItems(withPairs(row, pairs), items)
+    const [, , expiries = 0, trail = []] = taken?.entry ?? []
+    const after = withItems(withPairs(row, pairs), items, expiries - trail.length)
     const { before } = this.#rows.get(event_id) ?? { before: found }
     const isTold = before.status !== after.status || before.retry_count !== after.retry_count
     const shown = isTold ? { ...after, updated_at: this.at } : after
@@ -111,14 +112,26 @@ export class Moves {
       changes.queue_depth = store.parked.resume(ids, Date.now())
     }
     changes.letters = (changes.letters ?? 0) + store.letters.add(this.#letters)
-    for (const [name, own] of Map.groupBy(this.#puts, (put) => put.name))
-      for (const [visible_at, together] of Map.groupBy(own, (put) => put.visible_at))
-        store.put(
+    this.#writePuts()
+    if (rows.length > 0 || this.#subscriptions.size > 0) store.count(changes)
+  }
+
+  /** Puts what can be claimed already into one row, and the rest into those of its moment. */
+  #writePuts(): void {
+    const now = this.#store.clock.present()
+    for (const [name, own] of Map.groupBy(this.#puts, (put) => put.name)) {
+      const visible = own.filter((put) => put.visible_at <= now)
+      const first = Math.min(...visible.map((put) => put.visible_at))
+      const together = Map.groupBy(own, ({ visible_at }) =>
+        visible_at <= now ? first : visible_at,
+      )
+      for (const [visible_at, puts] of together)
+        this.#store.put(
           name,
-          together.map(({ entry }) => entry),
+          puts.map(({ entry }) => entry),
           visible_at,
         )
-    if (rows.length > 0 || this.#subscriptions.size > 0) store.count(changes)
+    }
   }
 
   /** Takes the letters away of what was retried, here and, by the journal, in D1. @returns how many there were */
@@ -158,9 +171,7 @@ export class Moves {
     const nacks = pair.nacks + 1
     if (nacks >= this.#policy.maxAttempts(name)) return 'failed'
     const wait = ('delay_ms' in act ? act.delay_ms : null) ?? this.#policy.waitMs(name, nacks)
-    const moment = this.#store.clock.present() + wait
-    // Those that can be claimed from the same second on share its rows.
-    const visible_at = wait > 0 ? Math.ceil(moment / 1_000) * 1_000 : this.at
+    const visible_at = wait > 0 ? visibleFrom(this.at, this.#store.clock.present() + wait) : this.at
     return { at: this.at, nacks, expiries, visible_at }
   }
 
@@ -173,18 +184,36 @@ export class Moves {
     actor: Actor,
     taken: Taken | undefined,
   ): Item[] {
-    const attempt = isOpen(pair) ? pair.nacks + pair.expiries + (taken?.entry[2] ?? 0) + 1 : null
-    const items = [...(taken?.entry[3] ?? [])]
-    const { lease } = taken ?? {}
-    if (lease && lease.lease !== actor.lease)
-      items.push(
-        itemOf({ ...lease, at: lease.claimed_at, what: 'claimed', subscription: name, attempt }),
-      )
+    // What the inbox gives up by itself has no attempt under way.
+    const made = isOpen(pair) ? pair.nacks + pair.expiries + (taken?.entry[2] ?? 0) : null
+    const attempt = made === null ? null : act.verb === 'fail' ? made || null : made + 1
+    const carried = isOpen(pair) ? carriedBy(name, pair, taken, actor) : []
     const what: What = next === 'failed' ? 'failed' : PAST[act.verb]
     const why = 'reason' in act ? act.reason : null
-    items.push(itemOf({ ...actor, at: this.at, what, subscription: name, attempt, why }))
-    return items
+    return [...carried, itemOf({ ...actor, at: this.at, what, subscription: name, attempt, why })]
   }
+}
+
+/** What an entry has carried until now: the leases that ended, and the one that it was taken out of. */
+export function carriedBy(
+  subscription: string,
+  pair: OpenPair,
+  taken: Taken | undefined,
+  actor: Actor,
+): Item[] {
+  if (!taken) return []
+  const [, , expiries = 0, trail = []] = taken.entry
+  const { lease } = taken
+  if (!lease || lease.lease === actor.lease) return trail
+  const attempt = pair.nacks + pair.expiries + expiries + 1
+  const claimed = {
+    ...lease,
+    at: lease.claimed_at,
+    what: 'claimed',
+    subscription,
+    attempt,
+  } as const
+  return [...trail, itemOf(claimed)]
 }
 
 const PAST: Record<Act['verb'], What> = {

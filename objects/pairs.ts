@@ -42,7 +42,15 @@ export function isOpen(pair: Pair | undefined): pair is OpenPair {
 
 /** Makes the pair of an event that a subscription takes at `at`. */
 export function newPair(at: number, visible_at = at): OpenPair {
-  return { at, nacks: 0, expiries: 0, visible_at: Math.max(at, visible_at) }
+  return { at, nacks: 0, expiries: 0, visible_at }
+}
+
+/**
+ * Says from when on what is put at `at` can be claimed.
+ * What has to wait does so until a full second: all that wait for the same one share its rows.
+ */
+export function visibleFrom(at: number, moment: number): number {
+  return moment <= at ? at : Math.ceil(moment / 1_000) * 1_000
 }
 
 /** Puts the pairs into the event's row, and with them its status. */
@@ -73,8 +81,9 @@ export function encodeNewPairs(
   notBefore: number | undefined,
   at: number,
 ): string | null {
-  const isPlain = names.length === 1 && names[0] === INBOX && (notBefore ?? 0) <= at
-  return isPlain ? null : encodePairs(new Map(names.map((name) => [name, newPair(at, notBefore)])))
+  const visible_at = visibleFrom(at, notBefore ?? at)
+  const isPlain = names.length === 1 && names[0] === INBOX && visible_at === at
+  return isPlain ? null : encodePairs(new Map(names.map((name) => [name, newPair(at, visible_at)])))
 }
 
 /** An event is failed once a subscription has given it up, and delivered once all have settled it. */

@@ -18,9 +18,12 @@ export function maxExpiries(policy: Policy, subscription: string): number {
 }
 
 export function policyOf(env: Env): Policy {
-  const named = (name: string) => configurationOf(env).subscriptions?.named.get(name)
+  const configured = () => configurationOf(env).subscriptions
+  const named = (name: string) => configured()?.named.get(name)
   return {
-    maxAttempts: (name) => named(name)?.maxAttempts ?? maxRetries(env),
+    // While the configuration is malformed, nothing is given up.
+    maxAttempts: (name) =>
+      configured() === null ? Infinity : (named(name)?.maxAttempts ?? maxRetries(env)),
     waitMs: (name, nacks) => retryWaitMs(named(name), nacks),
   }
 }

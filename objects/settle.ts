@@ -50,7 +50,7 @@ export function extend(store: ShardStore, name: string, lease_ms: number): Exten
   const lease = store.leases.find(name)
   if (!lease) return null
   const expires_at = store.clock.present() + lease_ms
-  store.leases.extend(name, expires_at)
+  store.extendLease(lease, expires_at)
   return { expires_at, event_ids: idsOf(lease.entries) }
 }
 

@@ -4,7 +4,7 @@ import type { Happened, What } from '../shared/timeline'
 /** This module keeps what happened to an event in the event's own row. Pure. */
 
 /** The newest ones are kept; of the others only how many there were. */
-const MAX_ITEMS = 20
+export const MAX_ITEMS = 20
 const MAX_WHY = 200
 const MAX_BY = 64
 
@@ -33,13 +33,19 @@ export function itemOf(happened: Happened): Item {
   return [at, what, subscription, by.slice(0, MAX_BY), ...values] as Item
 }
 
-/** Adds items to those that an event's row has. */
-export function withItems(state: EventState, items: Item[]): EventState {
+/**
+ * Adds items to those that an event's row has. Of more than MAX_ITEMS the oldest are dropped, but for the newest one of
+ * each subscription: it says what a repeat of a settlement is told.
+ * @param dropped how many happenings went before these items already
+ */
+export function withItems(state: EventState, items: Item[], dropped = 0): EventState {
   if (items.length === 0) return state
-  const [dropped, ...before] = stored(state)
-  const all = [...before, ...items]
-  const kept = all.slice(-MAX_ITEMS)
-  const timeline: Stored = [dropped + all.length - kept.length, ...kept]
+  const [before, ...kept] = stored(state)
+  const all = [...kept, ...items]
+  const newest = new Map(all.map((item) => [item[2], item]))
+  let excess = all.length - MAX_ITEMS
+  const left = all.filter((item) => excess <= 0 || newest.get(item[2]) === item || !excess--)
+  const timeline: Stored = [before + dropped + all.length - left.length, ...left]
   return { ...state, timeline: JSON.stringify(timeline) }
 }
 

@@ -23,6 +23,8 @@ export class Waiters {
   readonly #candidates: Candidates
   /** When those were woken who have not claimed since. */
   readonly #woken = new Map<WebSocket, number>()
+  /** The next moment that those who wait were told of, by subscription. They look again then. */
+  readonly #told = new Map<string, number>()
   #check: ReturnType<typeof setTimeout> | undefined
 
   constructor(
@@ -54,9 +56,11 @@ export class Waiters {
   tell(news: Map<string, News>, now: number): void {
     for (const [subscription, { visible, nextAt }] of news) {
       if (visible > 0) this.#wake(subscription, visible)
-      if (nextAt === Infinity) continue
+      const told = this.#told.get(subscription) ?? 0
+      if (nextAt === Infinity || (told > now && told <= nextAt)) continue
+      this.#told.set(subscription, nextAt)
       for (const socket of this.#sockets.getWebSockets(subscription))
-        if (!this.#woken.has(socket)) send(socket, { next_ms: Math.max(1, nextAt - now) })
+        send(socket, { next_ms: Math.max(1, nextAt - now) })
     }
   }
 

@@ -1,4 +1,3 @@
-import { configurationOf, needed } from '../shared/config'
 import { isoTime } from '../shared/event'
 import type { Verb } from '../shared/lifecycle'
 import { LIMITS } from '../shared/limits'
@@ -11,6 +10,7 @@ import { eventIdOf, readText, requireJson } from './http/body'
 import type { InboxRequest } from './http/middleware'
 import { isPassing, shardSilent } from './http/silence'
 import { digestOf, idempotencyKey } from './ingest/identity'
+import { needsPolicy } from './leases'
 import { findInShards, type Shard } from './shards'
 
 /**
@@ -34,7 +34,7 @@ export function postMove(verb: 'ack' | 'retry') {
  */
 export async function postNack(request: InboxRequest, env: Env): Promise<Response> {
   const id = namedEvent(request)
-  needed(configurationOf(env).maxRetries)
+  needsPolicy(env)
   if (request.headers.has('Content-Type')) requireJson(request)
   const given = idempotencyKey(request.headers)
   const text = await readText(request, LIMITS.COMMAND_BYTES)

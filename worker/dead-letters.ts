@@ -27,10 +27,11 @@ export async function getDeadLetters(request: InboxRequest, env: Env): Promise<R
 /** Answers POST /dlq/retry: makes dead letters pending again, by ids, by reason, or all. It says how many. */
 export async function postRedrive(request: InboxRequest, env: Env): Promise<Response> {
   requireJson(request)
+  const by = request.caller?.name ?? ''
   const wanted = parseRedrive(await readText(request, LIMITS.COMMAND_BYTES))
   if ('event_ids' in wanted) {
     request.facts = firstOf('event_ids', wanted.event_ids)
-    const outcomes = await askMoves(env, wanted.event_ids, (shard, own) => shard.retry(own))
+    const outcomes = await askMoves(env, wanted.event_ids, (shard, own) => shard.retry(own, { by }))
     if (outcomes.some((each) => each?.outcome === 'unanswered'))
       throw shardSilent('POST /dlq/retry')
     const redriven = outcomes.filter((each) => each?.outcome === 'moved').length
@@ -40,7 +41,7 @@ export async function postRedrive(request: InboxRequest, env: Env): Promise<Resp
   const counts = (await allShards(env)).map(async (shard) => {
     let redriven = 0
     for (;;) {
-      const step = await shard.redrive(wanted.reason)
+      const step = await shard.redrive(wanted.reason, by)
       redriven += step.redriven
       ids.push(...(step.event_ids ?? []))
       if (!step.more || step.redriven === 0) return redriven

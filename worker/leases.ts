@@ -1,4 +1,4 @@
-import { configurationOf } from '../shared/config'
+import { configurationOf, needed } from '../shared/config'
 import type { Claimed, ClaimedEvent, ClaimRequest, Settled } from '../shared/claim'
 import { INBOX, isoTime } from '../shared/event'
 import { jsonOf, JsonText } from '../shared/json'
@@ -60,6 +60,7 @@ export async function postExtend(request: InboxRequest, env: Env): Promise<Respo
 export async function postSettle(request: InboxRequest, env: Env): Promise<Response> {
   requireJson(request)
   const said = parseSettlement(await readText(request, LIMITS.COMMAND_BYTES))
+  if (said.nack.length > 0) needsPolicy(env)
   const { shard, lease } = await leaseOf(request, env)
   const settlement = { ...said, lease, by: request.caller?.name ?? '' }
   const settled = await answered('POST /leases/:token/settle', shard.settle(settlement))
@@ -68,6 +69,12 @@ export async function postSettle(request: InboxRequest, env: Env): Promise<Respo
   const data = settled.map(({ event_id, outcome }) => ({ event_id, status: outcome }))
   if (lost.length === settled.length) throw leaseLost({ data })
   return json({ data, timestamp: now() }, lost.length > 0 ? 207 : 200)
+}
+
+/** A nack may be the last one: how many there may be must be known. @throws HttpError 503 while it is not */
+export function needsPolicy(env: Env): void {
+  needed(configurationOf(env).maxRetries)
+  needed(configurationOf(env).subscriptions)
 }
 
 function isLost({ outcome }: Settled): boolean {
@@ -130,7 +137,7 @@ async function answered<Answer>(request: string, asked: Promise<Answer>): Promis
   try {
     return await askShard(asked)
   } catch (error) {
-    if (!isPassing(error)) throw error
+    if (!isPassing(error) && !isFormer(error)) throw error
     log('error', 'a shard did not answer', { error: String(error) })
     throw shardSilent(request)
   }

@@ -9,7 +9,7 @@ import { subscriptionNotFound } from './leases'
 import { askAllShards } from './shards'
 
 /** An answer lists at most so many leases, those first that end first. */
-const MAX_LEASES = 1_000
+const MAX_LEASES = 100
 
 /** Answers GET /subscriptions: how each is configured, and its counts at this moment. */
 export async function getSubscriptions(_: InboxRequest, env: Env): Promise<Response> {

@@ -3,7 +3,7 @@ import { maxRetries } from '../../shared/lifecycle'
 import { log } from '../../shared/log'
 import { backoffMs } from '../../shared/retry'
 import { addToSubscription, type CountsBySubscription } from '../../shared/subscription-counts'
-import { ITSELF } from '../moves'
+import { carriedBy, ITSELF } from '../moves'
 import type { ShardContext } from '../shard-context'
 import { type Item, itemOf, withItems } from '../timeline'
 import { effectOf, type Refusal } from './refusal'
@@ -61,11 +61,13 @@ function applyRefusal({ env, name, store }: ShardContext, refusal: Refusal): voi
     error,
   })
   const subscriptions: CountsBySubscription = new Map()
+  const items: Item[] = []
   for (const [subscription, pair] of closed) {
-    store.takeOut(subscription, new Map([[event_id, pair]]))
+    const taken = store.takeOut(subscription, new Map([[event_id, pair]])).get(event_id)
+    items.push(...carriedBy(subscription, pair, taken, ITSELF))
     addToSubscription(subscriptions, subscription, { open: -1, failed: 1 })
   }
-  const items = letter ? [refusedItem(letter.failed_at, attempts, reason)] : []
+  if (letter) items.push(refusedItem(letter.failed_at, attempts, reason))
   if (state) store.events.update([withItems(state, items)])
   store.parked.park(parked)
   const letters = letter ? store.letters.add([letter]) : 0

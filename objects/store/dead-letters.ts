@@ -5,7 +5,7 @@ import {
   type RecordedLetter,
 } from '../../shared/dead-letter'
 import { INBOX } from '../../shared/event'
-import type { Sql } from './sql'
+import { inPieces, type Sql } from './sql'
 
 /**
  * Keeps one row a failed pair of event and subscription: why it failed, and whether the queue has taken it and D1 has it.
@@ -24,26 +24,20 @@ export function deadLettersOn(sql: Sql) {
   return {
     /** Adds letters; each takes the place of the one that its pair may have. @returns how many pairs had none */
     add(letters: DeadLetter[]): number {
-      if (letters.length === 0) return 0
-      const rows = JSON.stringify(
-        letters.map((letter) => [
-          letter.event_id,
-          letter.subscription,
-          cutReason(letter.reason),
-          letter.failed_at,
-        ]),
-      )
-      const added = sql.number(
-        `SELECT count(*) FROM (
-           SELECT DISTINCT value ->> 0 AS id, value ->> 1 AS name FROM json_each(?))
-         WHERE NOT EXISTS (SELECT 1 FROM letters WHERE event_id = id AND subscription = name)`,
-        rows,
-      )
-      sql.run(
-        `INSERT OR REPLACE INTO letters (event_id, subscription, reason, failed_at)
-         SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?)`,
-        rows,
-      )
+      let added = 0
+      for (const rows of inPieces(letters.map(rowOf))) {
+        added += sql.number(
+          `SELECT count(*) FROM (
+             SELECT DISTINCT value ->> 0 AS id, value ->> 1 AS name FROM json_each(?))
+           WHERE NOT EXISTS (SELECT 1 FROM letters WHERE event_id = id AND subscription = name)`,
+          rows,
+        )
+        sql.run(
+          `INSERT OR REPLACE INTO letters (event_id, subscription, reason, failed_at)
+           SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?)`,
+          rows,
+        )
+      }
       return added
     },
     /** Deletes all letters of these events. @returns how many there were */
@@ -112,4 +106,8 @@ export function deadLettersOn(sql: Sql) {
       sql.run('UPDATE letters SET sent_at = NULL WHERE recorded = 0 AND sent_at < ?', sentBefore)
     },
   }
+}
+
+function rowOf({ event_id, subscription, reason, failed_at }: DeadLetter): string {
+  return JSON.stringify([event_id, subscription, cutReason(reason), failed_at])
 }

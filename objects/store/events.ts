@@ -1,6 +1,6 @@
 import type { EventState, NewEvent, ToldState } from '../../shared/event'
 import { encodeNewPairs } from '../pairs'
-import type { Sql } from './sql'
+import { inPieces, type Sql } from './sql'
 
 const COLUMNS = [
   'event_id',
@@ -78,24 +78,14 @@ export function eventsOn(sql: Sql) {
       )
     },
     update(states: EventState[]): void {
-      const rows = states.map((state) => [
-        state.event_id,
-        state.status,
-        state.retry_count,
-        state.nacks,
-        state.updated_at,
-        state.nack_key,
-        state.nack_body,
-        state.subscriptions,
-        state.timeline,
-      ])
-      sql.run(
-        `UPDATE events SET status = new.value ->> 1, retry_count = new.value ->> 2, nacks = new.value ->> 3,
-           updated_at = new.value ->> 4, nack_key = new.value ->> 5, nack_body = new.value ->> 6,
-           subscriptions = new.value ->> 7, timeline = new.value ->> 8
-         FROM json_each(?) AS new WHERE events.event_id = new.value ->> 0`,
-        JSON.stringify(rows),
-      )
+      for (const rows of inPieces(states.map(rowOf)))
+        sql.run(
+          `UPDATE events SET status = new.value ->> 1, retry_count = new.value ->> 2, nacks = new.value ->> 3,
+             updated_at = new.value ->> 4, nack_key = new.value ->> 5, nack_body = new.value ->> 6,
+             subscriptions = new.value ->> 7, timeline = new.value ->> 8
+           FROM json_each(?) AS new WHERE events.event_id = new.value ->> 0`,
+          rows,
+        )
     },
     delete(ids: string[]): void {
       sql.run(
@@ -104,4 +94,19 @@ export function eventsOn(sql: Sql) {
       )
     },
   }
+}
+
+/** What a change writes of a row, as JSON text. */
+function rowOf(state: EventState): string {
+  return JSON.stringify([
+    state.event_id,
+    state.status,
+    state.retry_count,
+    state.nacks,
+    state.updated_at,
+    state.nack_key,
+    state.nack_body,
+    state.subscriptions,
+    state.timeline,
+  ])
 }

@@ -146,14 +146,12 @@ export function journalOn(sql: Sql) {
       const [found] = sql.rows<{ unstored: number; stale: number }>(statement, end)
       return found ?? { unstored: 0, stale: 0 }
     },
-    /** Returns the bodies of events that wait in the journal, by id. It stops after so many UTF-16 units. */
+    /** Returns the bodies of events that wait in the journal, by id, up to so many UTF-16 units and at least one. */
     bodiesOf(states: EventState[], most: number): Map<string, EventBody> {
       const found = new Map<string, EventBody>()
-      const begin = sql.number('SELECT coalesce(min(seq), 1e18) FROM journal')
-      const waiting = states.filter(({ created_at }) => created_at >= begin)
       let chars = 0
-      for (const [seq, own] of Map.groupBy(waiting, ({ created_at }) => created_at)) {
-        const row = rows('WHERE seq = ?', seq).next().value
+      for (const [seq, own] of Map.groupBy(states, ({ created_at }) => created_at)) {
+        const [row] = rows('WHERE seq = ?', seq).toArray()
         const bodies = row && bodiesOf(row)
         for (const { event_id } of own) {
           const body = bodies?.get(event_id)

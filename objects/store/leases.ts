@@ -14,6 +14,11 @@ export interface Lease {
   expires_at: number
 }
 
+/** The leases of a subscription that have one of these ids. */
+const WITH_IDS = `subscription = ? AND EXISTS (
+  SELECT 1 FROM json_each(entries) AS entry
+  WHERE entry.value ->> 0 IN (SELECT value FROM json_each(?)))`
+
 /** Keeps one row a claim. One whose time is over stays until somebody else was given what is in it. */
 export function leasesOn(sql: Sql) {
   function* rows(clause: string, ...bindings: (string | number)[]): Generator<Lease> {
@@ -33,7 +38,7 @@ export function leasesOn(sql: Sql) {
   }
   return {
     replace,
-    find: (lease: string): Lease | undefined => rows('lease = ?', lease).next().value,
+    find: (lease: string): Lease | undefined => rows('lease = ?', lease).toArray()[0],
     insert(lease: Lease): void {
       sql.run(
         `INSERT INTO leases (lease, subscription, n, entries, consumer, by, claimed_at, expires_at)
@@ -62,7 +67,7 @@ export function leasesOn(sql: Sql) {
     /** Takes ids out of all leases of a subscription. @returns the entry and the lease of each that was in one */
     takeOut(subscription: string, ids: Set<string>): Map<string, { entry: Entry; lease: Lease }> {
       const taken = new Map<string, { entry: Entry; lease: Lease }>()
-      for (const lease of rows('subscription = ?', subscription).toArray()) {
+      for (const lease of rows(WITH_IDS, subscription, JSON.stringify([...ids])).toArray()) {
         const left = lease.entries.filter(([id]) => !ids.has(id))
         if (left.length === lease.entries.length) continue
         for (const entry of lease.entries)

@@ -27,7 +27,14 @@ export function parkedOn(sql: Sql) {
   }
   return {
     find,
-    isEmpty: (): boolean => sql.rows('SELECT 1 FROM parked LIMIT 1').length === 0,
+    /** Returns those of these ids whose body is parked. */
+    held(ids: string[]): string[] {
+      const statement = `SELECT event_id FROM parked
+        WHERE payload IS NOT NULL AND event_id IN (SELECT value FROM json_each(?))`
+      return sql
+        .rows<{ event_id: string }>(statement, JSON.stringify(ids))
+        .map((row) => row.event_id)
+    },
     park({
       event_id,
       body,

@@ -41,9 +41,13 @@ export function readyOn(sql: Sql) {
       yield { ...row, entries: JSON.parse(row.entries) }
   }
   const find = (subscription: string, place: ReadyPlace): Entry[] =>
-    rows(before, subscription, place.visible_at, place.part).next().value?.entries ?? []
-  const sharing = (subscription: string, visible_at: number): ReadyRow[] =>
-    rows('subscription = ? AND visible_at = ?', subscription, visible_at).toArray()
+    rows(before, subscription, place.visible_at, place.part).toArray()[0]?.entries ?? []
+  const sharing = (subscription: string, visible_at: number, ids: Set<string>): ReadyRow[] => {
+    const clause = `subscription = ? AND visible_at = ? AND EXISTS (
+      SELECT 1 FROM json_each(entries) AS entry
+      WHERE entry.value ->> 0 IN (SELECT value FROM json_each(?)))`
+    return rows(clause, subscription, visible_at, JSON.stringify([...ids])).toArray()
+  }
   return {
     find,
     replace,
@@ -90,7 +94,7 @@ export function readyOn(sql: Sql) {
      */
     takeOut(subscription: string, visible_at: number, ids: Set<string>): Map<string, Entry> {
       const taken = new Map<string, Entry>()
-      for (const row of sharing(subscription, visible_at)) {
+      for (const row of sharing(subscription, visible_at, ids)) {
         const left = row.entries.filter(([id]) => !ids.has(id))
         if (left.length === row.entries.length) continue
         for (const entry of row.entries) if (ids.has(entry[0])) taken.set(entry[0], entry)

@@ -14,7 +14,7 @@ import { encodeAccepted, type JournalEntry, type Step, withAttempts } from '../j
 import { backlogOn } from './backlog'
 import { clockOn } from './clock'
 import type { Entry } from '../entries'
-import type { OpenPair } from '../pairs'
+import { type OpenPair, visibleFrom } from '../pairs'
 import { type CountChanges, countersOn, sumOf } from './counters'
 import { deadLettersOn } from './dead-letters'
 import { eventsOn } from './events'
@@ -152,6 +152,23 @@ export class ShardStore {
     )
   }
 
+  /** Keeps a lease, and when those who wait may look again. */
+  lease(lease: Lease): void {
+    this.leases.insert(lease)
+    this.#willEnd(lease.subscription, lease.expires_at)
+  }
+
+  /** Lets a lease end at another moment. */
+  extendLease({ lease, subscription }: Lease, expiresAt: number): void {
+    this.leases.extend(lease, expiresAt)
+    this.#willEnd(subscription, expiresAt)
+  }
+
+  #willEnd(subscription: string, at: number): void {
+    const { visible = 0, nextAt = Infinity } = this.#news.get(subscription) ?? {}
+    this.#news.set(subscription, { visible, nextAt: Math.min(nextAt, at) })
+  }
+
   /** Returns what was put since the last call, for those who wait. */
   takeNews(): Map<string, News> {
     const news = this.#news
@@ -212,15 +229,22 @@ export class ShardStore {
     return this.journal.bodyOf(state) ?? this.parked.find(state.event_id)?.body ?? null
   }
 
+  /** Returns the ids of those events whose body D1 does not have. */
+  held(states: EventState[]): Set<string> {
+    const ids = states.map(({ event_id }) => event_id)
+    return new Set([...this.journal.waitingIn(states).keys(), ...this.parked.held(ids)])
+  }
+
   /**
-   * Returns the bodies of those events that D1 does not have, by id.
-   * It stops after `most` UTF-16 units, and returns at least one when there is any.
+   * Returns the bodies of such events, by id. It stops after `most` UTF-16 units, and returns at least one when there is
+   * any.
    */
   heldBodies(states: EventState[], most: number): Map<string, EventBody> {
     const bodies = this.journal.bodiesOf(states, most)
     let chars = [...bodies.values()].reduce((sum, body) => sum + bodyLength(body), 0)
-    for (const { event_id } of this.parked.isEmpty() ? [] : states) {
-      const body = bodies.has(event_id) ? null : this.parked.find(event_id)?.body
+    const waits = this.journal.waitingIn(states)
+    for (const { event_id } of states.filter((state) => !waits.has(state.event_id))) {
+      const body = this.parked.find(event_id)?.body
       if (!body) continue
       chars += bodyLength(body)
       if (bodies.size > 0 && chars > most) break
@@ -263,7 +287,7 @@ export class ShardStore {
     const subscriptions: CountsBySubscription = new Map()
     const placed = events.flatMap(
       ({ event_id, subscriptions: names = [INBOX], not_before = 0 }) => {
-        const visible_at = Math.max(createdAt, not_before)
+        const visible_at = visibleFrom(createdAt, not_before)
         return names.map((name) => ({ name, visible_at, event_id }))
       },
     )

@@ -167,5 +167,5 @@ function pathOf(url: string): string {
   const path = url.slice(from, to === -1 ? undefined : to)
   return path
     .replace(/(\/in(?:\/|%2f)+[^/%]*)(?:\/|%2f).+$/i, '$1/…')
-    .replace(/(\/leases(?:\/|%2f)+)[^/%]+/i, '$1…')
+    .replace(/(\/leases(?:\/|%2f)+)(?:(?!\/|%2f).)+/i, '$1…')
 }
