@@ -49,7 +49,10 @@ const VARYING: [RegExp, string][] = [
   [/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/g, '<time>'],
   [/[0-9a-f]{8}-[0-9a-f]{4}-[47][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}/g, '<uuid>'],
   [/(?<="next_cursor":")[\w-]+/g, '<cursor>'],
-  [/(?<="(?:processing_rate|oldest_unstored_seconds)":)[\d.]+/g, '<number>'],
+  [/(?<="token":")\d+\.[\w-]{22}(?=")/g, '<token>'],
+  [/(?<="lease":")[\w-]{22}(?=")/g, '<lease>'],
+  [/(?<="(?:processing_rate|oldest_unstored_seconds|oldest_ready_seconds)":)[\d.]+/g, '<number>'],
+  [/(?<=oldest_ready_seconds\{[^}]*\} )[\d.]+/g, '<number>'],
   // The minute may be over by now.
   [/(?<="minute":"<time>"[^}]*:)\d+/g, '<number>'],
 ]
