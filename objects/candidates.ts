@@ -98,7 +98,7 @@ export class Candidates {
     const times = [store.ready.nextAt(subscription, now), store.leases.nextAt(subscription, now)]
     const known = times.filter((at) => at !== null).map((at) => at - now)
     // Nobody tells those who wait that D1 is back, or that another claim could not take what it had reserved.
-    if (isAway || this.#reserved.size > 0) known.push(LOOK_AGAIN_MS)
+    if (isAway || this.#reserved.size > 0 || !store.backlog.isEmpty()) known.push(LOOK_AGAIN_MS)
     return known.length === 0 ? null : Math.max(1, Math.min(...known))
   }
 

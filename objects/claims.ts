@@ -1,5 +1,5 @@
 import type { Claimed, ClaimedEvent, ClaimRequest, SubscriptionMetrics } from '../shared/claim'
-import { type EventBody, type EventState, INBOX } from '../shared/event'
+import type { EventBody, EventState } from '../shared/event'
 import { LIMITS } from '../shared/limits'
 import { type Bodies, bodiesOf } from './claimed-bodies'
 import { type Candidates, LOOK_AGAIN_MS, type Look, type Place } from './candidates'
@@ -46,12 +46,15 @@ export class Claims {
     const { subscription, limit } = request
     const before = store.leases.find(request.lease)
     if (before) return this.#again(before)
+    let hasBacklog = !store.backlog.isEmpty()
     for (let isAway = this.#candidates.isD1Away(); ;) {
       const looks = this.#candidates.look(subscription, limit, isAway)
       if (looks.length === 0) {
-        const hasBacklog = subscription === INBOX && !store.backlog.isEmpty()
-        if (hasBacklog && commit(() => takeInSome(store))) continue
-        return this.#nothing(this.#candidates.nextMs(subscription, isAway), subscription)
+        if (!hasBacklog)
+          return this.#nothing(this.#candidates.nextMs(subscription, isAway), subscription)
+        commit(() => takeInSome(store, subscription))
+        hasBacklog = false
+        continue
       }
       const bodies = await this.#read(subscription, looks, isAway)
       if (bodies) {

@@ -223,7 +223,7 @@ export class EventShard extends DurableObject<Env> {
   async recount(): Promise<Recount> {
     const { sql } = this.ctx.storage
     const { backlog, clock } = this.#store
-    const pairs = recountPairs(sql, clock.present(), backlog.count())
+    const pairs = recountPairs(sql, clock.present(), backlog.counts())
     return { ...recountRows(sql, this.ctx.id.name ?? this.ctx.id.toString()), pairs }
   }
 

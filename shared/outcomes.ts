@@ -108,7 +108,7 @@ export interface Recount {
 export interface PairRecount {
   counters: Record<string, number>
   rows: Record<string, number>
-  /** Pending events of a version before subscriptions that cannot be claimed yet. */
+  /** Pairs that a version without subscriptions has left, and that cannot be claimed yet. */
   backlog: number
 }
 

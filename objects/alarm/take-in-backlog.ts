@@ -1,4 +1,3 @@
-import { INBOX } from '../../shared/event'
 import type { ShardContext } from '../shard-context'
 import type { ShardStore } from '../store/shard-store'
 import type { Task } from './task'
@@ -6,7 +5,7 @@ import type { Task } from './task'
 /** A claim that finds nothing looks through so many steps of the backlog. */
 const STEPS_A_CLAIM = 20
 
-/** Makes pending events claimable that were accepted by a version that knew no subscriptions. */
+/** Makes those events claimable that a version without subscriptions has accepted or moved. */
 export class TakeInBacklog implements Task {
   readonly #shard: ShardContext
 
@@ -24,21 +23,34 @@ export class TakeInBacklog implements Task {
   }
 }
 
-/** Takes in the backlog until something can be claimed, within bounds. The caller runs it in a transaction. */
-export function takeInSome(store: ShardStore): boolean {
+/**
+ * Takes in the backlog until something of this subscription can be claimed, within bounds. The caller runs it in a
+ * transaction.
+ */
+export function takeInSome(store: ShardStore, subscription: string): void {
   for (let step = 0; step < STEPS_A_CLAIM; step++) {
     const taken = takeInStep(store)
-    if (taken === null) return false
-    if (taken > 0) return true
+    if (taken === null || taken.has(subscription)) return
   }
-  return false
 }
 
-/** @returns how many events were taken in; null when there is no backlog left */
-function takeInStep(store: ShardStore): number | null {
-  const entries = store.backlog.next()
-  if (entries === null) return null
-  const [oldest] = entries
-  if (oldest) store.put(INBOX, entries, oldest[1])
-  return entries.length
+/** @returns the subscriptions of which something was taken in; null when there is no backlog left */
+function takeInStep(store: ShardStore): Set<string> | null {
+  const untaken = store.backlog.next()
+  if (untaken === null) return null
+  const now = store.clock.present()
+  const inOrder = untaken.toSorted((a, b) => a.visible_at - b.visible_at)
+  for (const [name, own] of Map.groupBy(inOrder, (each) => each.name)) {
+    const first = own[0]?.visible_at ?? now
+    // What can be claimed already shares rows.
+    for (const [at, together] of Map.groupBy(own, ({ visible_at }) =>
+      visible_at <= now ? first : visible_at,
+    ))
+      store.put(
+        name,
+        together.map(({ entry }) => entry),
+        at,
+      )
+  }
+  return new Set(untaken.map(({ name }) => name))
 }

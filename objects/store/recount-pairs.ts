@@ -17,9 +17,13 @@ const IS_LIVE = `
  * Counts each subscription's open pairs and entries. Every open pair has one live entry, in `ready` or in a lease, and
  * what is leased or scheduled is live.
  * @param now the shard's present moment
- * @param backlog how many pending events are still to be taken in
+ * @param backlog how many pairs are still to be taken in, by subscription
  */
-export function recountPairs(sql: SqlStorage, now: number, backlog: number): PairRecount {
+export function recountPairs(
+  sql: SqlStorage,
+  now: number,
+  backlog: Map<string, number>,
+): PairRecount {
   const counters: Record<string, number> = {}
   const rows: Record<string, number> = {}
   const { subscriptions } = sql
@@ -28,7 +32,7 @@ export function recountPairs(sql: SqlStorage, now: number, backlog: number): Pai
   const counts: Record<string, { open: number }> = JSON.parse(subscriptions ?? '{}')
   for (const [name, { open }] of Object.entries(counts)) {
     counters[`${name}.open`] = open
-    counters[`${name}.entries`] = open - (name === 'inbox' ? backlog : 0)
+    counters[`${name}.entries`] = open - (backlog.get(name) ?? 0)
     Object.assign(rows, { [`${name}.open`]: 0, [`${name}.entries`]: 0 })
   }
   const open = sql.exec<{ subscription: string; open: number }>(
@@ -62,5 +66,5 @@ export function recountPairs(sql: SqlStorage, now: number, backlog: number): Pai
     counters[`${subscription}.dead_entries_held`] = 0
     rows[`${subscription}.dead_entries_held`] = dead
   }
-  return { counters, rows, backlog }
+  return { counters, rows, backlog: [...backlog.values()].reduce((sum, each) => sum + each, 0) }
 }

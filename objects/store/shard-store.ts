@@ -11,6 +11,7 @@ import type { ShardMetrics } from '../../shared/metrics'
 import type { Untold } from '../../shared/outcomes'
 import { addToSubscription, type CountsBySubscription } from '../../shared/subscription-counts'
 import { encodeAccepted, type JournalEntry, type Step, withAttempts } from '../journal'
+import { mendAfterRollback } from './after-rollback'
 import { backlogOn } from './backlog'
 import { clockOn } from './clock'
 import type { Entry } from '../entries'
@@ -63,6 +64,7 @@ export class ShardStore {
 
   constructor(storage: DurableObjectStorage) {
     migrate(storage)
+    mendAfterRollback(storage)
     this.#storage = storage
     this.#sql = sqlOn(storage.sql)
     this.#counters = countersOn(this.#sql)

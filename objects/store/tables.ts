@@ -142,12 +142,15 @@ export const MIGRATIONS = [
    ) WITHOUT ROWID;
    INSERT INTO letters
      SELECT event_id, 'inbox', reason, failed_at, sent_at, recorded FROM dead_letters;
-   DROP TABLE dead_letters;
+   DELETE FROM dead_letters; -- kept for a version before that runs again after a rollback
    CREATE INDEX letters_unsent ON letters (event_id) WHERE sent_at IS NULL;
    ALTER TABLE counters ADD COLUMN letters INTEGER NOT NULL DEFAULT 0; -- how many there are
    UPDATE counters SET letters = (SELECT count(*) FROM letters);
    -- As clears, for the letters of single subscriptions: JSON, [subscription, before] each; NULL for none.
    ALTER TABLE parked ADD COLUMN clears_named TEXT`,
+  `-- The clock as versions with subscriptions wrote it: where it differs, an older one has run since.
+   ALTER TABLE counters ADD COLUMN clock_seen INTEGER;
+   UPDATE counters SET clock_seen = clock`,
 ]
 
 /** Makes a shard's tables, or brings them up to date. */
