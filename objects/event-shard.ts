@@ -1,4 +1,3 @@
-import { DurableObject } from 'cloudflare:workers'
 import type { Claimed, ClaimRequest, Extended, Holders, Settled, Settlement } from '../shared/claim'
 import type { RecordedLetter } from '../shared/dead-letter'
 import type { NewEvent } from '../shared/event'
@@ -7,20 +6,16 @@ import type { ShardMetrics } from '../shared/metrics'
 import type {
   AcceptOutcome,
   ByHand,
-  CountStep,
   Flushed,
   HandOver,
   HeldEvent,
-  HeldLetter,
   Identity,
   MoveOutcome,
   NackKey,
-  Recount,
   Redriven,
   WithShardCounts,
 } from '../shared/outcomes'
 import type { ShardCounts } from '../shared/owners'
-import type { Instant } from '../shared/verification'
 import { repeatOf } from './accept-events'
 import { Acceptor } from './acceptor'
 import { Arming } from './alarm/arming'
@@ -33,16 +28,8 @@ import { type Move, moveEvents, removeEvents } from './move-events'
 import { Pace } from './pace'
 import { policyOf } from './policy'
 import { extend, settle } from './settle'
-import {
-  countPeriods,
-  heldLetters,
-  lettersD1MayHave,
-  recountRows,
-  untoldPeriods,
-} from './store/recount'
+import { RecountedShard } from './recounted-shard'
 import { storyOf } from './story'
-import { recountPairs } from './store/recount-pairs'
-import { ShardStore } from './store/shard-store'
 import { Waiters } from './waiters'
 
 const FLUSH_TIMEOUT_MS = 2_000
@@ -50,14 +37,13 @@ const RESEND_AFTER_MS = 24 * 60 * 60 * 1_000
 const REDRIVE_A_STEP = 1_000
 
 /** Holds one shard's events: accepts each once, counts them exactly, and tells D1 about every change. */
-export class EventShard extends DurableObject<Env> {
-  #store = new ShardStore(this.ctx.storage)
+export class EventShard extends RecountedShard {
   #pace = new Pace()
-  #context = { env: this.env, name: this.ctx.id.name, store: this.#store }
+  #context = { env: this.env, name: this.ctx.id.name, store: this.store }
   #loop = new AlarmLoop(this.#context, this.ctx.id, this.#pace)
-  #arming = new Arming(this.ctx.storage, this.#store, this.#loop, this.ctx.id.name)
+  #arming = new Arming(this.ctx.storage, this.store, this.#loop, this.ctx.id.name)
   #commits = new GroupCommit((change, calls) => this.#commit(change, calls), this.#pace)
-  #counts = new KnownCounts(this.env, this.#store.shardCounts)
+  #counts = new KnownCounts(this.env, this.store.shardCounts)
   #acceptor = new Acceptor(this.#context, this.#commits, this.#counts)
   #policy = policyOf(this.env)
   #candidates = new Candidates(this.#context, () => this.#loop.isD1Away())
@@ -100,20 +86,20 @@ export class EventShard extends DurableObject<Env> {
    */
   async handOver(events: Identity[], count: number): Promise<HandOver> {
     this.#counts.raise(count)
-    const states = this.#store.events.states(events.map(({ event_id }) => event_id))
+    const states = this.store.events.states(events.map(({ event_id }) => event_id))
     const outcomes = events.map((event) => {
       const first = states.get(event.event_id)
       return first ? repeatOf(event, first) : null
     })
-    return { outcomes, clock: this.#store.clock.now() }
+    return { outcomes, clock: this.store.clock.now() }
   }
 
   /** Returns the event's present state, with its story if that is wanted, or null when there is no such event. */
   async get(eventId: string, withStory = false): Promise<HeldEvent | null> {
-    const [state] = this.#store.shown([...this.#store.events.states([eventId]).values()])
+    const [state] = this.store.shown([...this.store.events.states([eventId]).values()])
     if (!state) return null
-    const held = { ...state, body: this.#store.heldBody(state) }
-    return withStory ? { ...held, story: storyOf(this.#store, state) } : held
+    const held = { ...state, body: this.store.heldBody(state) }
+    return withStory ? { ...held, story: storyOf(this.store, state) } : held
   }
 
   /** Settles events for good, in one subscription or in all that have them open, whoever holds them. */
@@ -143,12 +129,12 @@ export class EventShard extends DurableObject<Env> {
 
   /** Does what the holder of a lease says of its events. @returns one outcome an event */
   async settle(settlement: Settlement): Promise<Settled[]> {
-    return this.#commits.ride(() => settle(this.#store, settlement, this.#policy))
+    return this.#commits.ride(() => settle(this.store, settlement, this.#policy))
   }
 
   /** Lets a lease end so many milliseconds from now. @returns what it still holds, or null when that is nothing */
   async extend(lease: string, milliseconds: number): Promise<Extended> {
-    return this.#commits.ride(() => extend(this.#store, lease, milliseconds))
+    return this.#commits.ride(() => extend(this.store, lease, milliseconds))
   }
 
   /** Lets a request of the worker wait for events; see Waiters. */
@@ -171,11 +157,11 @@ export class EventShard extends DurableObject<Env> {
    */
   async redrive(reason: string | null, by = ''): Promise<Redriven> {
     return this.#commits.ride(() => {
-      const letters = this.#store.letters.pairs(reason, REDRIVE_A_STEP)
+      const letters = this.store.letters.pairs(reason, REDRIVE_A_STEP)
       const ids = [...new Set(letters.map(([id]) => id))]
       const only = reason === null ? undefined : letters
       const move = { verb: 'retry', ids, letters: only, by } as const
-      const outcomes = moveEvents(this.#store, move, this.#policy)
+      const outcomes = moveEvents(this.store, move, this.#policy)
       const event_ids = ids.filter((_, index) => outcomes[index]?.outcome === 'moved')
       return {
         redriven: event_ids.length,
@@ -191,12 +177,12 @@ export class EventShard extends DurableObject<Env> {
    * @returns the ids of those removed
    */
   async remove(ids: string[], deliveredBefore?: number): Promise<string[]> {
-    return this.#commits.ride(() => removeEvents(this.#store, ids, deliveredBefore))
+    return this.#commits.ride(() => removeEvents(this.store, ids, deliveredBefore))
   }
 
   /** Remembers which dead letters D1 has. @returns for each, in order, whether it still stands */
   async recorded(letters: RecordedLetter[]): Promise<boolean[]> {
-    return letters.map((letter) => this.#store.letters.markRecorded(letter))
+    return letters.map((letter) => this.store.letters.markRecorded(letter))
   }
 
   /** Counts deliveries that the worker refused, by source. Writes one row. */
@@ -210,48 +196,18 @@ export class EventShard extends DurableObject<Env> {
    */
   async metrics(count?: number): Promise<WithShardCounts<ShardMetrics>> {
     const raised = await this.#raised(count)
-    return { ...this.#store.metrics(), subscriptions: this.#claims.metrics(), ...raised }
+    return { ...this.store.metrics(), subscriptions: this.#claims.metrics(), ...raised }
   }
 
   /** Lists leases that are not over, those first that end first, and counts the requests that wait for events. */
   async leases(subscription: string, most: number): Promise<Holders> {
-    const leases = this.#store.leases.list(subscription, this.#store.clock.present(), most)
+    const leases = this.store.leases.list(subscription, this.store.clock.present(), most)
     return { leases, waiting: this.ctx.getWebSockets(subscription).length }
-  }
-
-  /** Returns the counters beside a fresh count of the rows. It reads every row at once. */
-  async recount(): Promise<Recount> {
-    const { sql } = this.ctx.storage
-    const { backlog, clock } = this.#store
-    const pairs = recountPairs(sql, clock.present(), backlog.counts())
-    return { ...recountRows(sql, this.ctx.id.name ?? this.ctx.id.toString()), pairs }
-  }
-
-  /** Counts the next events by period of `created_at`. @param hours the moment from which on a period is an hour */
-  async countPeriods(hours: number, after: string): Promise<CountStep> {
-    return countPeriods(this.ctx.storage.sql, hours, after)
-  }
-
-  /** Says in which periods D1 has not been told of everything at this instant. */
-  async untold(hours: number): Promise<Instant> {
-    const { accepted_total: accepted } = this.#store.metrics()
-    const untold = untoldPeriods(this.ctx.storage.sql, hours)
-    return { clock: this.#store.clock.nextTimestamp(), accepted, ...untold }
-  }
-
-  /** Returns the next dead letters, in the order of their events' ids, and all of each event. */
-  async letters(after: string): Promise<HeldLetter[]> {
-    return heldLetters(this.ctx.storage.sql, after)
-  }
-
-  /** Picks the letters that D1 may have: they still stand, or D1 has not been told yet that they do not. */
-  async lettersD1MayHave(letters: RecordedLetter[]): Promise<RecordedLetter[]> {
-    return lettersD1MayHave(this.ctx.storage.sql, letters)
   }
 
   /** Sends dead letters again that D1 has lost. @returns how many of them still stand */
   async resend(letters: RecordedLetter[]): Promise<number> {
-    const resent = this.#store.letters.resend(letters)
+    const resent = this.store.letters.resend(letters)
     if (resent > 0) await this.#arming.ensure()
     return resent
   }
@@ -264,7 +220,7 @@ export class EventShard extends DurableObject<Env> {
   async flush(count?: number): Promise<WithShardCounts<Flushed>> {
     const raised = await this.#raised(count)
     const untold = await this.#loop.flush(FLUSH_TIMEOUT_MS)
-    return { ...untold, counts: this.#store.statusCounts(), ...raised }
+    return { ...untold, counts: this.store.statusCounts(), ...raised }
   }
 
   /**
@@ -273,9 +229,9 @@ export class EventShard extends DurableObject<Env> {
    * Dead letters that the queue took RESEND_AFTER_MS ago and D1 never got are work too: they are sent again.
    */
   async ensureAlarm(): Promise<void> {
-    this.#store.letters.resendUnrecorded(Date.now() - RESEND_AFTER_MS)
+    this.store.letters.resendUnrecorded(Date.now() - RESEND_AFTER_MS)
     await this.#arming.ensure()
-    for (const name of this.#store.leases.expiredIn(this.#store.clock.present()))
+    for (const name of this.store.leases.expiredIn(this.store.clock.present()))
       this.#commitAlone(() => this.#claims.failWornOut(name))
   }
 
@@ -285,11 +241,11 @@ export class EventShard extends DurableObject<Env> {
    */
   override async alarm(): Promise<void> {
     await this.#arming.run()
-    this.#waiters.tell(this.#store.takeNews(), this.#store.clock.present())
+    this.#waiters.tell(this.store.takeNews(), this.store.clock.present())
   }
 
   #move(move: Move): Promise<MoveOutcome[]> {
-    return this.#commits.ride(() => moveEvents(this.#store, move, this.#policy))
+    return this.#commits.ride(() => moveEvents(this.store, move, this.#policy))
   }
 
   async #raised(count: number | undefined): Promise<WithShardCounts<object>> {
@@ -305,9 +261,9 @@ export class EventShard extends DurableObject<Env> {
 
   /** Makes a change in a transaction that waits for no others, and says so to those whom it concerns. */
   #commitAlone<T>(change: () => T): T {
-    const result = this.#store.transaction(change)
+    const result = this.store.transaction(change)
     this.#arming.committed()
-    this.#waiters.tell(this.#store.takeNews(), this.#store.clock.present())
+    this.#waiters.tell(this.store.takeNews(), this.store.clock.present())
     return result
   }
 }

@@ -26,7 +26,8 @@ export interface Subscriptions {
 type Given = Readonly<Record<string, unknown>>
 type Complain = (what: string) => void
 
-const NAME = /^[a-z0-9-]{1,64}$/
+/** The name of a subscription. */
+export const SUBSCRIPTION_NAME = /^[a-z0-9-]{1,64}$/
 const MEMBERS = ['name', 'filter', 'max_attempts', 'retry_seconds']
 /** Each costs a look at every event. */
 const MAX_SUBSCRIPTIONS = 100
@@ -54,7 +55,7 @@ export function readSubscriptions(env: Given): {
     for (const [index, entry] of entries.entries()) {
       const given = isObject(entry) ? entry : {}
       const { name } = given
-      if (typeof name !== 'string' || !NAME.test(name))
+      if (typeof name !== 'string' || !SUBSCRIPTION_NAME.test(name))
         complain(`: entry ${index} has no name of 1 to 64 characters of a-z 0-9 -`)
       else if (named.has(name)) complain(`: "${name}" is the name of several`)
       else

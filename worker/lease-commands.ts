@@ -3,6 +3,7 @@ import { cutReason } from '../shared/dead-letter'
 import { EVENT_ID_RULE, INBOX, isEventId } from '../shared/event'
 import { LIMITS } from '../shared/limits'
 import { isObject } from '../shared/json'
+import { SUBSCRIPTION_NAME } from '../shared/subscriptions'
 import { membersOf, readMembers } from './http/members'
 
 /** This module parses what consumers send. No I/O. */
@@ -17,7 +18,7 @@ export type Wish = Omit<ClaimRequest, 'lease' | 'by' | 'waiter'> & { wait_ms: nu
 
 /** Says whether `value` can be the name of a subscription. */
 export function isSubscriptionName(value: unknown): value is string {
-  return typeof value === 'string' && /^[a-z0-9-]{1,64}$/.test(value)
+  return typeof value === 'string' && SUBSCRIPTION_NAME.test(value)
 }
 
 /** Parses the body of a claim; every member has a default. @throws HttpError 400 */
