@@ -20,8 +20,10 @@ export function backlogOn(sql: Sql) {
     const [row] = sql.rows<Place>('SELECT untaken_after, untaken_until FROM counters')
     return row ?? { untaken_after: null, untaken_until: 0 }
   }
+  /** Once there is none, there is none for as long as the object lives. */
+  let isEmpty = false
   return {
-    isEmpty: (): boolean => place().untaken_after === null,
+    isEmpty: (): boolean => (isEmpty ||= place().untaken_after === null),
     /** Returns the pairs of the next step; null when there is no more. It remembers how far it came. */
     next(): Untaken[] | null {
       const { untaken_after, untaken_until } = place()

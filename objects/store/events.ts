@@ -1,30 +1,23 @@
-import type { EventState, NewEvent, ToldState } from '../../shared/event'
+import type { EventState, EventStatus, NewEvent, ToldState } from '../../shared/event'
 import { encodeNewPairs } from '../pairs'
 import { inPieces, type Sql } from './sql'
 
-const COLUMNS = [
-  'event_id',
-  'status',
-  'retry_count',
-  'nacks',
-  'created_at',
-  'updated_at',
-  'correlation_id',
-  'fingerprint',
-  'nack_key',
-  'nack_body',
-  'subscriptions',
-  'timeline',
-  'accepted_by',
-] as const satisfies (keyof EventState)[]
-const TOLD_COLUMNS = [
-  'event_id',
-  'status',
-  'retry_count',
-  'created_at',
-  'updated_at',
-  'correlation_id',
-] as const satisfies (keyof ToldState)[]
+/** The columns of a row as `stateOf` reads them, and those that D1 is told as `toldOf` does. */
+const COLUMNS = `event_id, status, retry_count, nacks, created_at, updated_at, correlation_id, fingerprint, nack_key,
+  nack_body, subscriptions, timeline, accepted_by`
+const TOLD_COLUMNS = 'event_id, status, retry_count, created_at, updated_at, correlation_id'
+type Told = [string, EventStatus, number, number, number, string]
+type Nullable = string | null
+type Values = [
+  string,
+  EventStatus,
+  number,
+  number,
+  number,
+  number,
+  string,
+  ...[Nullable, Nullable, Nullable, Nullable, Nullable, Nullable],
+]
 
 /** Of the name of an API token, so much is kept. */
 const MAX_NAME = 64
@@ -32,36 +25,34 @@ const MAX_NAME = 64
 /** Keeps one small row an event: its status, and what identifies it. Its body is in the journal, then in D1. */
 export function eventsOn(sql: Sql) {
   /**
-   * Reads columns of these events, by id. SQLite makes one text of many rows: that is several times as fast as a row at a
-   * time, and reading rows is most of what a drain or a claim costs.
+   * Reads columns of these events. SQLite makes one text of many rows: that is several times as fast as a row at a time,
+   * and reading rows is most of what a drain or a claim costs.
    * @param most rows that fit the 2 MB that a text may have, however large they are
    */
-  const read = <State extends ToldState>(
-    ids: string[],
-    columns: readonly (keyof State)[],
-    most: number,
-  ) => {
-    const states = new Map<string, State>()
+  function* read<Columns>(ids: string[], columns: string, most: number): Generator<Columns> {
     for (let from = 0; from < ids.length; from += most) {
       const [found] = sql.rows<{ rows: string }>(
-        `SELECT json_group_array(json_array(${columns.join(', ')})) AS rows
+        `SELECT json_group_array(json_array(${columns})) AS rows
          FROM json_each(?) AS wanted JOIN events ON events.event_id = wanted.value`,
         JSON.stringify(ids.slice(from, from + most)),
       )
-      const rows: unknown[][] = JSON.parse(found?.rows ?? '[]')
-      for (const values of rows) {
-        const state = Object.fromEntries(columns.map((column, at) => [column, values[at]])) as State
-        states.set(state.event_id, state)
-      }
+      yield* JSON.parse(found?.rows ?? '[]') as Columns[]
     }
-    return states
   }
   return {
     /** Returns the rows of those ids that the shard has, by id. */
-    states: (ids: string[]): Map<string, EventState> => read<EventState>(ids, COLUMNS, 24),
+    states(ids: string[]): Map<string, EventState> {
+      const states = new Map<string, EventState>()
+      for (const values of read<Values>(ids, COLUMNS, 24)) states.set(values[0], stateOf(values))
+      return states
+    },
     /** The same, but only what D1 is told of them. */
-    toldStates: (ids: string[]): Map<string, ToldState> =>
-      read<ToldState>(ids, TOLD_COLUMNS, 1_000),
+    toldStates(ids: string[]): Map<string, ToldState> {
+      const states = new Map<string, ToldState>()
+      for (const values of read<Told>(ids, TOLD_COLUMNS, 1_000))
+        states.set(values[0], toldOf(values))
+      return states
+    },
     insert(events: NewEvent[], createdAt: number): void {
       const rows = events.map((event) => [
         event.event_id,
@@ -94,6 +85,49 @@ export function eventsOn(sql: Sql) {
       )
     },
   }
+}
+
+function stateOf([
+  event_id,
+  status,
+  retry_count,
+  nacks,
+  created_at,
+  updated_at,
+  correlation_id,
+  fingerprint,
+  nack_key,
+  nack_body,
+  subscriptions,
+  timeline,
+  accepted_by,
+]: Values): EventState {
+  return {
+    event_id,
+    status,
+    retry_count,
+    nacks,
+    created_at,
+    updated_at,
+    correlation_id,
+    fingerprint,
+    nack_key,
+    nack_body,
+    subscriptions,
+    timeline,
+    accepted_by,
+  }
+}
+
+function toldOf([
+  event_id,
+  status,
+  retry_count,
+  created_at,
+  updated_at,
+  correlation_id,
+]: Told): ToldState {
+  return { event_id, status, retry_count, created_at, updated_at, correlation_id }
 }
 
 /** What a change writes of a row, as JSON text. */
