@@ -7,6 +7,8 @@ export interface Steering {
   shiftMs: number
   /** Whether `Date.now()` stands still. */
   clockStands: boolean
+  /** The moment at which it stands, in milliseconds since 1970; 0 for the present one. */
+  standAt: number
   /** What waits until it is not named here any more. */
   hold: Point[]
   /** How much longer each query of D1 takes, half of it before and half of it after D1 looks. */
@@ -38,6 +40,7 @@ const JUMP_MS = 4 * 60_000
 const UNSTEERED: Steering = {
   shiftMs: 0,
   clockStands: false,
+  standAt: 0,
   hold: [],
   readMs: 0,
   loseAnswers: false,
@@ -169,7 +172,7 @@ export default {
     if (new URL(request.url).pathname !== '/steer')
       return worker.fetch(request as never, steered(env), ctx)
     Object.assign(steering, request.method === 'DELETE' ? UNSTEERED : await request.json())
-    stoodAt = steering.clockStands ? stoodAt || shiftedNow() : 0
+    stoodAt = steering.clockStands ? steering.standAt || stoodAt || shiftedNow() : 0
     return Response.json(seen)
   },
   queue: (batch, env) => worker.queue(batch, steered(env)),
