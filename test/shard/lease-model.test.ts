@@ -149,12 +149,7 @@ class Run {
   readonly #held: Held[] = []
   now: number
 
-  constructor(
-    inbox: SteeredInbox,
-    prefix: string,
-    now: number,
-    before: Map<string, Subscription>,
-  ) {
+  constructor(inbox: SteeredInbox, prefix: string, now: number, before: Map<string, Subscription>) {
     this.#inbox = inbox
     this.#prefix = prefix
     this.#before = before
@@ -265,7 +260,11 @@ class Run {
     const { attempts, wornOut } = this.model.claimable(name, this.now)
     // It looks at so many; how many of them it gives up instead is known only when that is all.
     const limit = wornOut.size > 0 ? 100 : wish
-    const { status, body } = await this.#inbox.claim({ subscription: name, limit, lease_seconds: lease })
+    const { status, body } = await this.#inbox.claim({
+      subscription: name,
+      limit,
+      lease_seconds: lease,
+    })
     expect(status).toBe(200)
     const ids = body.data.map(({ event_id }) => event_id)
     const found = body.data.map((each) => [each.event_id, each.attempt, each.payload.n])

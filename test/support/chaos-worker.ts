@@ -17,14 +17,14 @@ const faults: Record<string, number> = {}
 const letters: string[] = []
 
 /** Whether it goes wrong this time, for a `share` of all times. */
-function strikes(what: string, share = 0.04): boolean {
+export function strikes(what: string, share = 0.04): boolean {
   if (random() >= share * level) return false
   faults[what] = (faults[what] ?? 0) + 1
   return true
 }
 
 const lost = () => new Error('D1_ERROR: Network connection lost.')
-const aWhile = (most = 600) => scheduler.wait(random() * most)
+export const aWhile = (most = 600) => scheduler.wait(random() * most)
 
 interface Trouble {
   what: string
