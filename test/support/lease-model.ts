@@ -174,7 +174,7 @@ export class LeaseModel {
     const event = this.events.get(id)
     if (!event) return 404
     let done = 0
-    for (const [own, pair] of [...event.pairs]) {
+    for (const [own, pair] of event.pairs) {
       if (name !== undefined && own !== name) continue
       if (isOpen(pair) !== (verb !== 'retry')) continue
       done++
