@@ -66,7 +66,10 @@ export class LeaseClients {
     })
     if (!held) return
     if (this.#random() < 0.2) return
-    if (this.#random() < 0.2) await this.#extend(held)
+    if (this.#random() < 0.3) {
+      await this.#extend(held)
+      if (this.#random() < 0.5) return
+    }
     // In one request, or in two.
     const cut = this.#random() < 0.3 ? this.#between(0, held.ids.length) : held.ids.length
     for (const ids of [held.ids.slice(0, cut), held.ids.slice(cut)]) {
@@ -202,8 +205,8 @@ export class LeaseClients {
     const size = this.#random() < 0.5 ? 1 : this.#between(1, 12)
     const ids = new Set(Array.from({ length: size }, () => this.#oneOf(this.#ids)))
     const later = this.#random() < 0.2 ? this.#random() * 2_000 : null
-    const not_before =
-      later === null ? null : new Date(Date.now() + this.ahead + later).toISOString()
+    const notBefore = later === null ? undefined : Math.ceil(Date.now() + this.ahead + later)
+    const not_before = notBefore === undefined ? null : new Date(notBefore).toISOString()
     const events = [...ids].map((event_id) => {
       return { event_id, payload: { n: ++this.#count, color }, not_before }
     })
@@ -220,6 +223,7 @@ export class LeaseClients {
         id: event_id,
         n: payload.n,
         names: TAKERS[color] ?? [],
+        notBefore,
         start,
         end: isAnswered ? end : Infinity,
         isAccepted: isAnswered ? outcome === 'accepted' : undefined,

@@ -133,6 +133,12 @@ describe('a history that can be is let pass', () => {
       operate(50, 'retry', 200),
       claim(60, 'z'),
     ],
+    'claimed when its time came': [post(0, 1, { notBefore: 10 }), claim(10, 'x')],
+    'for later, nacked by hand and claimed': [
+      post(0, 1, { notBefore: 90 }),
+      operate(5, 'nack', 200),
+      second(10, 'x'),
+    ],
     'deleted, posted anew and claimed': [
       post(0),
       claim(10, 'x'),
@@ -269,6 +275,11 @@ describe('is found:', () => {
       'its holder x was told that it is lost',
     ],
     ['an event that nobody posted', [post(0), claim(10, 'x', {}, 7)], 'nobody posted it there'],
+    [
+      'an event that is for later',
+      [post(0, 1, { notBefore: 11 }), claim(10, 'x')],
+      '1 ms too soon',
+    ],
     [
       'an event that was refused',
       [post(0, 1, { isAccepted: false }), claim(10, 'x')],

@@ -18,6 +18,8 @@ export interface Post extends Request {
   n: number
   /** The subscriptions that take it. */
   names: string[]
+  /** By the shard's clock: nobody is given it before, unless somebody acted on it. */
+  notBefore?: number | undefined
   /** Undefined when it was not answered. */
   isAccepted: boolean | undefined
 }
@@ -166,6 +168,7 @@ export class LeaseHistory {
       ...this.#endedTwice(pair),
       ...this.#attempts(pair),
       ...this.#refusedHolders(pair),
+      ...this.#tooSoon(pair),
     ])
     return [...wrong, ...this.#unknown(), ...this.#cameBack()]
   }
@@ -339,6 +342,18 @@ export class LeaseHistory {
         if (isLive && !isTouched)
           wrong.push(`${wordsOf(pair)}: its holder ${claim.token} was told that it is lost`)
       }
+    }
+    return wrong
+  }
+
+  /** An event that is for later is not given out before. */
+  #tooSoon({ holds, operations, ...pair }: Pair): string[] {
+    const { notBefore = 0 } = this.#postOf.get(`${pair.id} ${pair.n}`) ?? {}
+    const wrong: string[] = []
+    for (const { claim } of holds) {
+      const isMoved = operations.some(({ kind, start }) => kind !== 'delete' && start <= claim.end)
+      if (claim.claimedAt < notBefore && !isMoved)
+        wrong.push(`${wordsOf(pair)} was given out ${notBefore - claim.claimedAt} ms too soon`)
     }
     return wrong
   }
