@@ -1,7 +1,12 @@
 import { expect } from 'vitest'
 import { test as base } from '../support/steering'
 
-const test = base.override('vars', { SHARD_COUNT: '1', LOG_LEVEL: 'error' })
+const test = base
+  .override('vars', { SHARD_COUNT: '1', LOG_LEVEL: 'error' })
+  /** Nothing is left of one test for the next. */
+  .extend('empty', { auto: true }, async ({ inbox }) => {
+    for (const { event_id } of await inbox.rows()) await inbox.call('DELETE', `/inbox/${event_id}`)
+  })
 
 // BUG: the dead entry of `a` takes its live one along, which is in the same row behind the limit.
 test('an event that was nacked by id is not lost by a claim of another one', async ({ inbox }) => {
@@ -49,3 +54,30 @@ test('while D1 is full, a claim takes what D1 has not been told of', async ({ in
   await inbox.db.exec('DROP TRIGGER full')
   await inbox.expectVerified()
 }, 40_000)
+
+test('a lease whose holder comes back while another claim reads bodies is kept', async ({
+  inbox,
+  steer,
+}) => {
+  const ids = ['extended', 'acked', 'nacked']
+  const tokens: string[] = []
+  for (const event_id of ids) {
+    await inbox.postId(event_id)
+    const { body } = await inbox.claim({ limit: 1, lease_seconds: 1 })
+    expect(body.data.map((each) => each.event_id)).toEqual([event_id])
+    tokens.push(body.lease?.token ?? '')
+  }
+  await inbox.drained()
+  await steer({ shiftMs: 2_000, hold: ['reads'] })
+  const claiming = inbox.claim()
+  await expect.poll(() => steer()).toMatchObject({ reads: 1 })
+  const [extended = '', acked = '', nacked = ''] = tokens
+  expect((await inbox.extend(extended, 60)).status).toBe(200)
+  expect((await inbox.settle(acked, { ack: ['acked'] })).status).toBe(200)
+  const nack = [{ event_id: 'nacked', delay_seconds: 60 }]
+  expect((await inbox.settle(nacked, { nack })).status).toBe(200)
+  await steer({ hold: [] })
+  expect((await claiming).body.data).toEqual([])
+  expect(await inbox.subscription()).toMatchObject({ leased: 1, scheduled: 1 })
+  expect((await inbox.settle(extended, { ack: ['extended'] })).status).toBe(200)
+})
