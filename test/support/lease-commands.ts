@@ -231,9 +231,11 @@ export class Run {
 
   async #post(ids: string[], color: string, later: number): Promise<void> {
     const at = this.now + later * 1_000
+    // It is rounded up to the second.
+    const visibleAt = Math.ceil(at / 1_000) * 1_000
     const not_before = later === 0 ? undefined : new Date(at).toISOString()
     const events = ids.map((event_id) => {
-      const n = this.model.post(event_id, TAKERS[color] ?? [], later > 0 ? at : this.now)
+      const n = this.model.post(event_id, TAKERS[color] ?? [], later > 0 ? visibleAt : this.now)
       return { event_id, payload: { color, n }, not_before }
     })
     const { body } = await this.#inbox.call<{ status: string }[]>('POST', '/events', events)
