@@ -124,7 +124,11 @@ export async function workOff(inbox: { url: URL }, count: number): Promise<numbe
 }
 
 /** Posts events one by one while so many claims wait. @returns the ms from each post to the answer that has its event */
-export async function timesToAnswer(inbox: Running, count: number, posts: number): Promise<number[]> {
+export async function timesToAnswer(
+  inbox: Running,
+  count: number,
+  posts: number,
+): Promise<number[]> {
   const posted = new Map<string, number>()
   const times: number[] = []
   let isOver = false
