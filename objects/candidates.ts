@@ -1,5 +1,6 @@
 import { waitUntil } from '../shared/retry'
 import { idsOf, keyOf, liveEntry, type LiveEntry } from './entries'
+import type { PairState } from './pairs'
 import type { ShardContext } from './shard-context'
 import type { Lease } from './store/leases'
 import type { ReadyRow } from './store/ready'
@@ -15,7 +16,7 @@ export type Place = { row: ReadyRow } | { lease: Lease }
 /** What a look found in one place. */
 export interface Look {
   place: Place
-  live: LiveEntry[]
+  live: LiveEntry<PairState>[]
   /** The keys of entries that do not count any more, and never will again. */
   dead: Set<string>
 }
@@ -56,13 +57,13 @@ export class Candidates {
       if (found >= limit || looks.length >= ROWS_A_LOOK) break
       const all = 'row' in place ? place.row.entries : place.lease.entries
       const entries = all.filter((entry) => !this.#reserved.has(`${subscription} ${keyOf(entry)}`))
-      const live: LiveEntry[] = []
+      const live: Look['live'] = []
       const dead = new Set<string>()
       // No more rows of events are read than it takes: most entries are live.
       for (let next = 0; next < entries.length && found < limit;) {
         const some = entries.slice(next, next + limit - found)
         next += some.length
-        const states = store.events.states(idsOf(some))
+        const states = store.events.pairStates(idsOf(some))
         const held = isAway ? store.held([...states.values()]) : null
         for (const entry of some) {
           const own = liveEntry(entry, subscription, states)
@@ -103,7 +104,7 @@ export class Candidates {
   }
 
   /** Keeps pairs from other claims while `work` goes on, and no longer. */
-  async reserve<T>(subscription: string, live: LiveEntry[], work: () => Promise<T>): Promise<T> {
+  async reserve<T>(subscription: string, live: Look['live'], work: () => Promise<T>): Promise<T> {
     const keys = live.map(({ entry }) => `${subscription} ${keyOf(entry)}`)
     for (const key of keys) this.#reserved.add(key)
     try {

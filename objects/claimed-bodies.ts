@@ -17,7 +17,7 @@ export type Bodies = Map<string, EventBody | null>
  */
 export async function bodiesOf(
   { env, store }: ShardContext,
-  states: EventState[],
+  states: Pick<EventState, 'event_id' | 'created_at'>[],
   most: number,
   askD1: (<T>(query: () => Promise<T>) => Promise<T>) | null,
 ): Promise<Bodies> {

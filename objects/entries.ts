@@ -1,5 +1,5 @@
 import type { EventState } from '../shared/event'
-import { isOpen, type OpenPair, pairsOf } from './pairs'
+import { isOpen, type OpenPair, type PairState, pairsOf } from './pairs'
 import { type Item, MAX_ITEMS } from './timeline'
 
 /**
@@ -14,19 +14,19 @@ export type Entry = [
   trail?: Item[],
 ]
 
-/** An entry that counts, with its event's row and its pair there. */
-export interface LiveEntry {
+/** An entry that counts, with its event's row, or the part of it that says so, and its pair there. */
+export interface LiveEntry<State extends PairState = EventState> {
   entry: Entry
-  state: EventState
+  state: State
   pair: OpenPair
 }
 
 /** Returns the entry's live form, or null when it is dead. */
-export function liveEntry(
+export function liveEntry<State extends PairState>(
   entry: Entry,
   subscription: string,
-  states: Map<string, EventState>,
-): LiveEntry | null {
+  states: Map<string, State>,
+): LiveEntry<State> | null {
   const [event_id, at] = entry
   const state = states.get(event_id)
   const pair = state && pairsOf(state).get(subscription)
@@ -34,12 +34,12 @@ export function liveEntry(
 }
 
 /** Counts all expiries of a pair: those in the event's row, and those of its entry. */
-export function expiriesOf({ entry, pair }: LiveEntry): number {
+export function expiriesOf({ entry, pair }: LiveEntry<PairState>): number {
   return pair.expiries + (entry[2] ?? 0)
 }
 
 /** Says which attempt a claim of the entry is; 1 is the first. */
-export function attemptOf(live: LiveEntry): number {
+export function attemptOf(live: LiveEntry<PairState>): number {
   return live.pair.nacks + expiriesOf(live) + 1
 }
 

@@ -124,6 +124,7 @@ export class EventShard extends RecountedShard {
   async claim(request: ClaimRequest): Promise<Claimed> {
     const { subscription, waiter } = request
     if (waiter !== undefined) this.#waiters.claimed(subscription, waiter)
+    this.#pace.committedAlone()
     return this.#claims.claim(request, (change) => this.#commitAlone(change))
   }
 

@@ -38,6 +38,11 @@ export class Pace {
     this.#count(calls)
   }
 
+  /** Counts a call whose commit waits for no others. It is load all the same. */
+  committedAlone(): void {
+    this.#count(1)
+  }
+
   /**
    * Counts a drain of so many events, and decides when the next one is due.
    * Under load that is when about `most` more events have come in, after at most MAX_LINGER_MS. It is at once when

@@ -23,7 +23,10 @@ export type Pair = OpenPair | 'failed'
 export type Pairs = Map<string, Pair>
 
 /** The columns that say what the pairs are. */
-type PairState = Pick<EventState, 'status' | 'created_at' | 'nacks' | 'subscriptions'>
+export type PairState = Pick<
+  EventState,
+  'event_id' | 'status' | 'created_at' | 'nacks' | 'subscriptions'
+>
 
 /** Of a pair: `at`, nacks, expiries and how long after `at` it can be claimed. Zeros at the end are left out. */
 type Encoded = [at: number, nacks?: number, expiries?: number, hidden?: number] | 'failed'

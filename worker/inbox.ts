@@ -43,7 +43,7 @@ export async function getEvent(request: InboxRequest, env: Env): Promise<Respons
   if (!held) throw eventNotFound(event_id)
   const { status, retry_count, body } = held
   const [created_at, updated_at] = [isoTime(held.created_at), isoTime(held.updated_at)]
-  const story = withStory ? storyToJson(held) : {}
+  const story = withStory ? storyToJson(held) : undefined
   if (body)
     return eventResponse({ event_id, ...body, status, created_at, updated_at, retry_count }, story)
   const row = await readEvent(env.DB, event_id)

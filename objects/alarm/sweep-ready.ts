@@ -28,7 +28,7 @@ export class SweepReady {
       most,
     )
     for (const row of rows) {
-      const states = store.events.states(row.entries.map(([id]) => id))
+      const states = store.events.pairStates(row.entries.map(([id]) => id))
       const isDead = !row.entries.some((entry) => liveEntry(entry, row.subscription, states))
       if (isDead) store.ready.replace(row.subscription, row, [])
     }

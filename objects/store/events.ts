@@ -1,11 +1,12 @@
 import type { EventState, EventStatus, NewEvent, ToldState } from '../../shared/event'
-import { encodeNewPairs } from '../pairs'
+import { encodeNewPairs, type PairState } from '../pairs'
 import { inPieces, type Sql } from './sql'
 
 /** The columns of a row as `stateOf` reads them, and those that D1 is told as `toldOf` does. */
 const COLUMNS = `event_id, status, retry_count, nacks, created_at, updated_at, correlation_id, fingerprint, nack_key,
   nack_body, subscriptions, timeline, accepted_by`
 const TOLD_COLUMNS = 'event_id, status, retry_count, created_at, updated_at, correlation_id'
+const PAIR_COLUMNS = 'event_id, status, created_at, nacks, subscriptions'
 type Told = [string, EventStatus, number, number, number, string]
 type Nullable = string | null
 type Values = [
@@ -51,6 +52,16 @@ export function eventsOn(sql: Sql) {
       const states = new Map<string, ToldState>()
       for (const values of read<Told>(ids, TOLD_COLUMNS, 1_000))
         states.set(values[0], toldOf(values))
+      return states
+    },
+    /** The same, but only what says which subscriptions have them open. */
+    pairStates(ids: string[]): Map<string, PairState> {
+      type Columns = [string, EventStatus, number, number, string | null]
+      const states = new Map<string, PairState>()
+      for (const values of read<Columns>(ids, PAIR_COLUMNS, 100)) {
+        const [event_id, status, created_at, nacks, subscriptions] = values
+        states.set(event_id, { event_id, status, created_at, nacks, subscriptions })
+      }
       return states
     },
     insert(events: NewEvent[], createdAt: number): void {

@@ -10,6 +10,8 @@ import {
 } from '../journal'
 import type { Sql } from './sql'
 
+/** Which event it is. */
+type Accepted = Pick<EventState, 'event_id' | 'created_at'>
 type JournalHead = Pick<JournalRow, 'seq' | 'attempts'>
 
 /** Keeps what D1 has yet to be told: one row a commit, in the order of the commits. */
@@ -21,7 +23,7 @@ export function journalOn(sql: Sql) {
       yield { ...row, entries: JSON.parse(row.entries) }
   }
   /** Finds the rows in which events wait to be stored, by event id. Only rows that meet `condition` count. */
-  const waitingIn = (states: EventState[], condition = 'true'): Map<string, JournalHead> => {
+  const waitingIn = (states: Accepted[], condition = 'true'): Map<string, JournalHead> => {
     const createdAt = new Map(states.map((state) => [state.event_id, state.created_at]))
     const statement = `SELECT seq, attempts, entries FROM journal
       WHERE seq IN (SELECT value FROM json_each(?)) AND ${condition}`
@@ -147,7 +149,7 @@ export function journalOn(sql: Sql) {
       return found ?? { unstored: 0, stale: 0 }
     },
     /** Returns the bodies of events that wait in the journal, by id, up to so many UTF-16 units and at least one. */
-    bodiesOf(states: EventState[], most: number): Map<string, EventBody> {
+    bodiesOf(states: Accepted[], most: number): Map<string, EventBody> {
       const found = new Map<string, EventBody>()
       let chars = 0
       for (const [seq, own] of Map.groupBy(states, ({ created_at }) => created_at)) {

@@ -27,6 +27,9 @@ import { shardCountsOn } from './shard-counts'
 import { sqlOn } from './sql'
 import { migrate } from './tables'
 
+/** Which event it is. */
+type Accepted = Pick<EventState, 'event_id' | 'created_at'>
+
 /** What was put into the rows of a subscription: how many can be claimed, and when the first of the others can. */
 export interface News {
   visible: number
@@ -232,7 +235,7 @@ export class ShardStore {
   }
 
   /** Returns the ids of those events whose body D1 does not have. */
-  held(states: EventState[]): Set<string> {
+  held(states: Accepted[]): Set<string> {
     const ids = states.map(({ event_id }) => event_id)
     return new Set([...this.journal.waitingIn(states).keys(), ...this.parked.held(ids)])
   }
@@ -241,7 +244,7 @@ export class ShardStore {
    * Returns the bodies of such events, by id. It stops after `most` UTF-16 units, and returns at least one when there is
    * any.
    */
-  heldBodies(states: EventState[], most: number): Map<string, EventBody> {
+  heldBodies(states: Accepted[], most: number): Map<string, EventBody> {
     const bodies = this.journal.bodiesOf(states, most)
     let chars = [...bodies.values()].reduce((sum, body) => sum + bodyLength(body), 0)
     const waits = this.journal.waitingIn(states)

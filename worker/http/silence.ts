@@ -19,6 +19,10 @@ const ADVICE: Record<string, string> = {
     'without, look at the event’s retry_count first.',
   'POST /inbox/:id/retry':
     'Send the request again: a 409 that says pending means that it was done.',
+  'POST /inbox/claim':
+    'Send the request again. If it leased events after all, they come back when their lease ends.',
+  'POST /leases/:token/settle':
+    'Send the request again: what was done is not done twice, and gets the same answer.',
   'DELETE /inbox/:id': 'Send the request again: a 404 means that it was done.',
   'POST /dlq/retry':
     'Send the request again: what was redriven already is not redriven twice, nor counted again.',
