@@ -8,7 +8,7 @@ import { HttpError } from '../shared/problem'
 import { eventToJson, json, jsonText, now } from './http/answers'
 import { readText, requireJson } from './http/body'
 import type { InboxRequest } from './http/middleware'
-import { isPassing, shardSilent } from './http/silence'
+import { isFormer, isPassing, shardSilent } from './http/silence'
 import { digestOf } from './ingest/identity'
 import { parseClaim, parseExtend, parseSettlement } from './lease-commands'
 import { askShard, claimableShards, type Shard } from './shards'
@@ -114,11 +114,6 @@ async function claimFrom(shard: Shard | undefined, claim: ClaimRequest): Promise
     log('error', 'a shard did not answer', { error: String(error) })
     return null
   }
-}
-
-/** Says whether the shard is of the version before, which does not lease. It is gone in a moment. */
-function isFormer(error: unknown): boolean {
-  return /does not implement/.test(String(error))
 }
 
 function isConfigured(env: Env, subscription: string): boolean {

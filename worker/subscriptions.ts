@@ -1,9 +1,10 @@
 import { configurationOf } from '../shared/config'
-import type { HeldLease } from '../shared/claim'
+import type { HeldLease, Holders } from '../shared/claim'
 import { isoTime } from '../shared/event'
 import { subscriptionsIn } from '../shared/metrics'
 import { json, now } from './http/answers'
 import type { InboxRequest } from './http/middleware'
+import { isFormer } from './http/silence'
 import { isSubscriptionName } from './lease-commands'
 import { subscriptionNotFound } from './leases'
 import { askAllShards } from './shards'
@@ -21,7 +22,12 @@ export async function getSubscriptionNamed(request: InboxRequest, env: Env): Pro
   const { name = '' } = request.params
   const subscription = (await allSubscriptions(env)).find((each) => each.name === name)
   if (!subscription || !isSubscriptionName(name)) throw subscriptionNotFound(name)
-  const held = await askAllShards(env, (shard) => shard.leases(name, MAX_LEASES))
+  const held = await askAllShards(env, (shard) =>
+    shard.leases(name, MAX_LEASES).catch((error: unknown): Holders => {
+      if (isFormer(error)) return { leases: [], waiting: 0 }
+      throw error
+    }),
+  )
   const leases = held.flatMap((answer) => answer.leases)
   const shown = leases.toSorted((a, b) => a.expires_at - b.expires_at).slice(0, MAX_LEASES)
   // Who waits does so at every shard.

@@ -14,12 +14,32 @@ export class EventShard extends Shard {
   }
 
   override async metrics() {
-    const { sources: _, letters: __, ...metrics } = await super.metrics()
+    const { sources: _, letters: __, subscriptions: ___, ...metrics } = await super.metrics()
     return metrics
   }
 
+  override async claim(): Promise<never> {
+    return unknown('claim')
+  }
+
+  override async settle(): Promise<never> {
+    return unknown('settle')
+  }
+
+  override async extend(): Promise<never> {
+    return unknown('extend')
+  }
+
+  override async leases(): Promise<never> {
+    return unknown('leases')
+  }
+
+  override fetch(): never {
+    throw new TypeError('The receiver does not implement the method "fetch".')
+  }
+
   override async countRefused(): Promise<void> {
-    throw new TypeError('The RPC receiver does not implement the method "countRefused".')
+    unknown('countRefused')
   }
 
   override async recorded(letters: RecordedLetter[]) {
@@ -38,6 +58,10 @@ export class EventShard extends Shard {
   override async resend(letters: RecordedLetter[]) {
     return super.resend(letters.map(nameless))
   }
+}
+
+function unknown(method: string): never {
+  throw new TypeError(`The RPC receiver does not implement the method "${method}".`)
 }
 
 const nameless = ({ event_id, failed_at }: RecordedLetter) => ({ event_id, failed_at })

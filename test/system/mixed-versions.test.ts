@@ -49,3 +49,27 @@ test('a worker records, compares and forgets the dead letters of shards of the v
   await inbox.expectVerified()
   expect(await letters()).toEqual(['kept: inbox', 'lost: inbox'])
 })
+
+test('a worker says that nothing can be claimed yet, and held, of shards of the version before', async ({
+  inbox,
+}) => {
+  await inbox.postId('not-yet')
+  const unavailable = async (answer: ReturnType<typeof inbox.call>) => {
+    const { status, body, headers } = await answer
+    return [status, body.code, headers.has('Retry-After')]
+  }
+  const silent = [503, 'UNAVAILABLE', true]
+  expect(await unavailable(inbox.call('POST', '/inbox/claim'))).toEqual(silent)
+  const token = '0.AAAAAAAAAAAAAAAAAAAAAA'
+  expect(await unavailable(inbox.call('POST', `/leases/${token}/settle`, { ack: ['a'] }))).toEqual(
+    silent,
+  )
+  expect(await unavailable(inbox.call('POST', `/leases/${token}/extend`, {}))).toEqual(silent)
+  // One that waits is told that there was nothing.
+  const waited = await inbox.claim({ wait_seconds: 1 })
+  expect(waited.body).toMatchObject({ data: [], lease: null })
+  const { body } = await inbox.get<{ name: string; open: number }[]>('/subscriptions')
+  expect(body.data).toMatchObject([{ name: 'inbox', open: 0 }])
+  expect(await inbox.subscription()).toMatchObject({ leases: [], waiting: 0 })
+  expect((await inbox.ack('not-yet')).status).toBe(200)
+})

@@ -36,6 +36,11 @@ export function isPassing(error: unknown): boolean {
   return 'durableObjectReset' in error || 'retryable' in error || 'overloaded' in error
 }
 
+/** Says whether the shard is of the version before, and does not know what it was asked. It is gone in a moment. */
+export function isFormer(error: unknown): boolean {
+  return /does not implement/.test(String(error))
+}
+
 /** Makes the 503 for a request whose shard did not answer. @param request its method and route, as in worker.ts */
 export function shardSilent(request: string): HttpError {
   return unavailable(`${SILENCE} ${ADVICE[request] ?? 'Send the request again.'}`)
