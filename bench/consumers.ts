@@ -37,7 +37,10 @@ export async function consumers(
       if (round > 0) add(`inbox ${count}`, inboxRate)
       if (!jobs) continue
       for (let n = 0; n < events; n += 100) await post(jobs, batch)
-      const jobRate = await jobs.consume(count)
+      const ownRate = await jobs.consume(count)
+      for (let n = 0; n < events; n += 100) await post(jobs, batch)
+      const jobRate = await workOff(jobs, count)
+      if (round > 0) add(`own ${count}`, ownRate)
       if (round > 0) add(`jobs ${count}`, jobRate)
     }
   }
@@ -72,23 +75,31 @@ export async function consumers(
     table([
       head,
       row('**inbox**, over HTTP', 'inbox'),
-      row('pg-boss, PostgreSQL, in its own process', 'jobs'),
+      row('Fastify, pg-boss, PostgreSQL, over HTTP', 'jobs'),
+      row('pg-boss, PostgreSQL, by consumers in its own process', 'own'),
     ]),
     table([['from a post to a waiting claim’s answer', 'p50, ms', 'p99, ms'], ...waits]),
   ].join('\n')
-  const ratio = (count: number) =>
+  const ratio = (key: string, count: number) =>
     (rates[`inbox ${count}`] ?? []).flatMap((rate, index) => {
-      const other = rates[`jobs ${count}`]?.[index]
+      const other = rates[`${key} ${count}`]?.[index]
       return other ? [rate / other] : []
     })
   return {
     text,
     results: [
-      ...CONSUMERS.map((count) => ({
-        name: `events claimed and settled, ${count} at once: inbox to pg-boss`,
-        values: ratio(count),
-        atLeast: 1,
-      })),
+      ...CONSUMERS.flatMap((count) => [
+        {
+          name: `events claimed and settled, ${count} at once: inbox to pg-boss over HTTP`,
+          values: ratio('jobs', count),
+          atLeast: 1,
+        },
+        {
+          name: `the same, to consumers in the process of pg-boss`,
+          values: ratio('own', count),
+          atLeast: 1,
+        },
+      ]),
       ...waited,
       { name: `CPU of a post: ${SUBSCRIPTIONS} subscriptions to one`, values: cpu, atMost: 1.3 },
     ],

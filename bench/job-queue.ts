@@ -26,6 +26,19 @@ app.get('/count', async () => {
   const { rows } = await boss.getDb().executeSql('SELECT count(*)::int AS jobs FROM pgboss.job')
   return rows[0]
 })
+/** The same that the inbox offers, over HTTP. */
+app.post('/inbox/claim', async () => {
+  const jobs = await boss.fetch<object>('events', { batchSize: 100 })
+  const token = jobs.length > 0 ? 'all' : null
+  return {
+    data: jobs.map(({ id, data }) => ({ event_id: id, ...data })),
+    lease: token && { token },
+  }
+})
+app.post<{ Body: { ack: string[] } }>('/leases/all/settle', async ({ body }) => {
+  await boss.complete('events', body.ack)
+  return { data: body.ack.map((event_id) => ({ event_id, status: 'acked' })) }
+})
 /** Works everything off, in batches of 100, by so many consumers in this process. */
 app.post<{ Params: { consumers: string } }>('/consume/:consumers', async ({ params }) => {
   let jobs = 0

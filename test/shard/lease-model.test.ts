@@ -89,7 +89,7 @@ test('the real worker agrees with a plain model of who may have which event', as
         for (const left of run.model.events.keys()) await inbox.call('DELETE', `/inbox/${left}`)
       }
     }),
-    { numRuns: Number(process.env.LEASE_RUNS ?? 60) },
+    { numRuns: Number(process.env.LEASE_RUNS ?? 40) },
   )
   const { data } = (await inbox.get<Record<string, unknown>>('/metrics?verify=1')).body
   expect(data).toMatchObject({ differences: [] })

@@ -9,7 +9,7 @@ import { randomOf } from '../support/random'
 import { clientOf, type Subscription, type Verification } from '../support/world'
 
 /** Of misbehaviour; the recovery comes after them. */
-const SECONDS = Number(process.env.CHAOS_SECONDS ?? 12)
+const SECONDS = Number(process.env.CHAOS_SECONDS ?? 8)
 const SEED = Number(process.env.CHAOS_SEED ?? randomInt(2 ** 31))
 const CONSUMERS = 6
 const OPERATORS = 3
