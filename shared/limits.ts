@@ -40,6 +40,8 @@ export const LIMITS = {
   WAIT_SECONDS: 20,
   DELAY_SECONDS: 604_800,
   COMMAND_BYTES: 262_144,
+  /** A hundred nacks, each with a reason as long as is kept, in any script. */
+  SETTLEMENT_BYTES: 1_048_576,
   COMMAND_IDS: 1_000,
   REASON_LENGTH: 1_000,
 } as const

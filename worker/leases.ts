@@ -59,7 +59,7 @@ export async function postExtend(request: InboxRequest, env: Env): Promise<Respo
 /** Answers POST /leases/:token/settle with one result an event: 200, 207 when some were lost, 409 when all were. */
 export async function postSettle(request: InboxRequest, env: Env): Promise<Response> {
   requireJson(request)
-  const said = parseSettlement(await readText(request, LIMITS.COMMAND_BYTES))
+  const said = parseSettlement(await readText(request, LIMITS.SETTLEMENT_BYTES))
   if (said.nack.length > 0) needsPolicy(env)
   const { shard, lease } = await leaseOf(request, env)
   const settlement = { ...said, lease, by: request.caller?.name ?? '' }

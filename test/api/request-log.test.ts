@@ -104,6 +104,23 @@ describe('a log line', () => {
   })
 })
 
+test('no line has the token of a lease, however it is written; its name is there instead', async ({
+  inbox,
+  server,
+}) => {
+  await inbox.postId('leased')
+  const claimed = await inbox.claim()
+  const token = claimed.body.lease?.token ?? ''
+  const [index = '', secret = ''] = token.split('.')
+  server.clearLogs()
+  for (const written of [token, `${index}%2E${secret}`, `%3${index}.${secret}`])
+    await inbox.call('POST', `/leases/${written}/settle`, { release: ['leased'] })
+  const lines = () => logLines(server).filter(({ path }) => path === '/leases/…/settle')
+  await expect.poll(lines).toHaveLength(3)
+  expect(lines()[0]).toMatchObject({ lease: expect.stringMatching(/^[\w-]{22}$/) })
+  expect(JSON.stringify(logLines(server))).not.toContain(secret)
+})
+
 test('LOG_LEVEL leaves out what is below it; one that is none of them is info, and told of', async ({
   server,
 }) => {

@@ -145,6 +145,17 @@ test('while SUBSCRIPTIONS is malformed nothing new is taken, and all else goes o
   ])
   expect((await inbox.get('/inbox')).status).toBe(200)
   expect((await inbox.ack('order')).status).toBe(200)
+  const claimed = await inbox.claim()
+  const token = claimed.body.lease?.token ?? ''
+  const [event_id = ''] = claimed.body.data.map((event) => event.event_id)
+  expect(event_id).not.toBe('')
+  // A nack may be the last one, and nobody knows how many this subscription allows.
+  for (const nacked of [
+    await inbox.settle(token, { nack: [{ event_id }] }),
+    await inbox.nack(event_id),
+  ])
+    expect([nacked.status, nacked.body.code]).toEqual([503, 'NOT_CONFIGURED'])
+  expect((await inbox.settle(token, { ack: [event_id] })).status).toBe(200)
   expect((await inbox.get('/sources')).status).toBe(200)
   expect((await inbox.get('/health?ready=1')).status).toBe(503)
   expect((await inbox.metrics()).total).toBe(before.total)

@@ -71,6 +71,20 @@ test('a claim that waits gets what another lease has not answered for', async ({
   await inbox.settle(second.body.lease?.token ?? '', { ack: [id] })
 })
 
+test('those who wait already get what a lease has not answered for, the moment it ends', async ({
+  inbox,
+}) => {
+  const claims = [1, 2].map((n) =>
+    inbox.claim({ wait_seconds: 20, lease_seconds: n, consumer: `waiter ${n}` }),
+  )
+  await waiting(inbox, 2)
+  const id = await inbox.postId(idOf(0, 'both'))
+  const [first, second] = await Promise.all(claims)
+  const attempts = [first, second].map((claim) => claim?.body.data.map(({ attempt }) => attempt))
+  expect(attempts.toSorted()).toEqual([[1], [2]])
+  expect((await inbox.ack(id)).status).toBe(200)
+})
+
 test('what is released, nacked without a wait, or retried wakes those who wait', async ({
   inbox,
 }) => {
