@@ -42,6 +42,21 @@ test('large events that D1 has not been told of are given out by and by, and non
   await inbox.expectVerified()
 })
 
+test('a D1 that does not answer a claim is left alone for a second', async ({ inbox, steer }) => {
+  await inbox.postId('stored')
+  await inbox.drained()
+  await steer({ clockStands: true })
+  await inbox.withoutD1(async () => {
+    const { queries } = await steer()
+    for (let n = 0; n < 3; n++) expect(idsIn(await inbox.claim())).toEqual([])
+    expect((await steer()).queries).toBe(queries + 1)
+  })
+  await steer({ clockStands: false, shiftMs: 2_000 })
+  expect(idsIn(await inbox.claim())).toEqual(['stored'])
+  await inbox.call('DELETE', '/inbox/stored')
+  await inbox.expectVerified()
+})
+
 test('an event that D1 refuses while somebody holds it is given up, and its holder hears so', async ({
   inbox,
 }) => {

@@ -47,3 +47,22 @@ test('a shard that cannot be listened to is claimed from no more often than it i
   expect(listens).toBeLessThanOrEqual(7)
   expect(claims).toBeLessThanOrEqual(listens)
 })
+
+test('one who is woken again and again, and always too late, pauses between claims', async () => {
+  let claims = 0
+  const socket = new EventTarget() as WebSocket
+  socket.accept = () => {}
+  socket.close = () => {}
+  const ring = () => socket.dispatchEvent(new MessageEvent('message', { data: '{"ready":true}' }))
+  const ringing = {
+    fetch: async () => ({ webSocket: socket, headers: new Headers({ 'X-Next-Ms': '1' }) }),
+  } as unknown as Shard
+  const claimFrom = async () => {
+    claims++
+    ring()
+    return NOTHING
+  }
+  expect(await waitForEvents([ringing], CLAIM, Date.now() + 500, claimFrom)).toBeNull()
+  expect(claims).toBeGreaterThan(1)
+  expect(claims).toBeLessThanOrEqual(22)
+})
