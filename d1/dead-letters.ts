@@ -4,8 +4,8 @@ import { readRows, runOnD1 } from './reader'
 
 /**
  * This module has every statement on the dead letters in D1.
- * They are in the table `letters`. The table `dead_letters` has those of the version before: such a row counts as one of
- * the subscription INBOX, unless `letters` has the same failure by its name.
+ * They are in the table `letters`. The table `dead_letters` has those of the version before: such a row counts as one
+ * of the subscription INBOX, unless `letters` has the same failure by its name.
  */
 
 /** A letter's columns that say where and why it failed. Those of its key come before and after them. */

@@ -181,7 +181,7 @@ export class Claims {
     }
     const expires_at = claimed_at + request.lease_ms
     if (entries.length > 0) {
-      store.lease({ lease, subscription, entries, consumer, by, claimed_at, expires_at })
+      store.places.lease({ lease, subscription, entries, consumer, by, claimed_at, expires_at })
       moves.count(subscription, { claimed: entries.length })
     }
     moves.write()

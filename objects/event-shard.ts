@@ -242,7 +242,7 @@ export class EventShard extends RecountedShard {
    */
   override async alarm(): Promise<void> {
     await this.#arming.run()
-    this.#waiters.tell(this.store.takeNews(), this.store.clock.present())
+    this.#waiters.tell(this.store.places.takeNews(), this.store.clock.present())
   }
 
   #move(move: Move): Promise<MoveOutcome[]> {
@@ -264,7 +264,7 @@ export class EventShard extends RecountedShard {
   #commitAlone<T>(change: () => T): T {
     const result = this.store.transaction(change)
     this.#arming.committed()
-    this.#waiters.tell(this.store.takeNews(), this.store.clock.present())
+    this.#waiters.tell(this.store.places.takeNews(), this.store.clock.present())
     return result
   }
 }

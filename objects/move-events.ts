@@ -8,7 +8,8 @@ import { isOpen, type OpenPair, type Pairs, pairsOf } from './pairs'
 import type { Policy } from './policy'
 import { addToSubscription, type CountsBySubscription } from '../shared/subscription-counts'
 import type { CountChanges } from './store/counters'
-import type { ShardStore, Taken } from './store/shard-store'
+import type { Taken } from './store/places'
+import type { ShardStore } from './store/shard-store'
 
 /** What an operator asks for by the ids of events, whoever holds them. */
 export interface Move extends ByHand {
@@ -98,7 +99,7 @@ function takeOut(
       const open = own.flatMap(({ state, pair }) =>
         isOpen(pair) ? [[state.event_id, pair] as const] : [],
       )
-      return [name, store.takeOut(name, new Map(open))]
+      return [name, store.places.takeOut(name, new Map(open))]
     }),
   )
 }

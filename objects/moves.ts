@@ -7,7 +7,8 @@ import { lettersGone } from './letters'
 import { isOpen, newPair, type OpenPair, type Pair, pairsOf, visibleFrom, withPairs } from './pairs'
 import type { Policy } from './policy'
 import { addMove, type CountChanges } from './store/counters'
-import type { ShardStore, Taken } from './store/shard-store'
+import type { Taken } from './store/places'
+import type { ShardStore } from './store/shard-store'
 import { type Item, itemOf, withItems } from './timeline'
 
 /** What is done to a pair. `fail` gives the event up. */
@@ -126,7 +127,7 @@ export class Moves {
         visible_at <= now ? first : visible_at,
       )
       for (const [visible_at, puts] of together)
-        this.#store.put(
+        this.#store.places.put(
           name,
           puts.map(({ entry }) => entry),
           visible_at,

@@ -45,12 +45,12 @@ export function settle(store: ShardStore, settlement: Settlement, policy: Policy
   return settled
 }
 
-/** Lets a lease end later, or sooner, than it would. One whose time is over is taken, while it still holds something. */
+/** Lets a lease end later, or sooner, than it would. One whose time is over is taken while it still holds something. */
 export function extend(store: ShardStore, name: string, lease_ms: number): Extended {
   const lease = store.leases.find(name)
   if (!lease) return null
   const expires_at = store.clock.present() + lease_ms
-  store.extendLease(lease, expires_at)
+  store.places.extendLease(lease, expires_at)
   return { expires_at, event_ids: idsOf(lease.entries) }
 }
 

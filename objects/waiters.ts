@@ -1,5 +1,5 @@
 import type { Candidates } from './candidates'
-import type { News } from './store/shard-store'
+import type { News } from './store/places'
 
 /** One who was woken has this long to claim; then another is woken too. */
 const MAX_CLAIM_MS = 1_000

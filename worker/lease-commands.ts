@@ -46,7 +46,10 @@ export function parseExtend(text: string): number {
 
 const SETTLEMENT = '{"ack": ["<event_id>"]}'
 
-/** Parses `{"ack": [ids], "nack": [{"event_id", "error"?, "delay_seconds"?}], "release": [ids]}`. @throws HttpError 400 */
+/**
+ * Parses `{"ack": [ids], "nack": [{"event_id", "error"?, "delay_seconds"?}], "release": [ids]}`.
+ * @throws HttpError 400
+ */
 export function parseSettlement(text: string): Omit<Settlement, 'lease' | 'by'> {
   const read = readMembers(text, ['ack', 'nack', 'release'], SETTLEMENT)
   const seen = new Set<string>()

@@ -2,11 +2,11 @@ import type { Claimed, ClaimRequest } from '../shared/claim'
 import type { Shard } from './shards'
 
 /**
- * This module lets a request wait for events. It waits here and not in the shards, which may sleep meanwhile: each shard
- * has a WebSocket by which it says that something can be claimed. That is a hint; only a claim leases.
+ * This module lets a request wait for events. It waits here and not in the shards, which may sleep meanwhile: each
+ * shard has a WebSocket by which it says that something can be claimed. That is a hint; only a claim leases.
  */
 
-/** A shard that has nothing after all, or cannot be listened to, is listened to again after this time, then twice it. */
+/** A shard that has nothing after all, or cannot be listened to, is asked again after this time, then twice it. */
 const FIRST_PAUSE_MS = 25
 const MAX_PAUSE_MS = 1_000
 

@@ -5,8 +5,8 @@ import type { ShardContext } from '../shard-context'
 const BEGIN = { subscription: '', visible_at: 0, part: 0 }
 
 /**
- * Removes rows of `ready` that acts by id have left without a live entry. Claims drop what is dead as they come by; this
- * is for inboxes that are worked through by ids alone.
+ * Removes rows of `ready` that acts by id have left without a live entry. Claims drop what is dead as they come by;
+ * this is for inboxes that are worked through by ids alone.
  */
 export class SweepReady {
   readonly #shard: ShardContext
@@ -19,7 +19,7 @@ export class SweepReady {
   /** Looks at the next rows, as many as twice what so many acts may have left. */
   sweep(acts: number): void {
     const { store } = this.#shard
-    if (this.#place === BEGIN && !store.takeLeftBehind()) return
+    if (this.#place === BEGIN && !store.places.takeLeftBehind()) return
     const most = 1 + Math.ceil(acts / 64)
     const rows = store.ready.after(
       this.#place.subscription,

@@ -46,7 +46,7 @@ function takeInStep(store: ShardStore): Set<string> | null {
     for (const [at, together] of Map.groupBy(own, ({ visible_at }) =>
       visible_at <= now ? first : visible_at,
     ))
-      store.put(
+      store.places.put(
         name,
         together.map(({ entry }) => entry),
         at,

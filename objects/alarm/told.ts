@@ -63,7 +63,7 @@ function applyRefusal({ env, name, store }: ShardContext, refusal: Refusal): voi
   const subscriptions: CountsBySubscription = new Map()
   const items: Item[] = []
   for (const [subscription, pair] of closed) {
-    const taken = store.takeOut(subscription, new Map([[event_id, pair]])).get(event_id)
+    const taken = store.places.takeOut(subscription, new Map([[event_id, pair]])).get(event_id)
     items.push(...carriedBy(subscription, pair, taken, ITSELF))
     addToSubscription(subscriptions, subscription, { open: -1, failed: 1 })
   }

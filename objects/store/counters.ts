@@ -127,7 +127,8 @@ export function countersOn(sql: Sql) {
         changes.subscriptions && sumOfSubscriptions([subscriptions(), changes.subscriptions])
       beginMinute()
       sql.run(
-        `UPDATE counters SET clock = ?1, clock_seen = ?1, pending = pending + ?, delivered = delivered + ?, failed = failed + ?,
+        `UPDATE counters SET clock = ?1, clock_seen = ?1,
+           pending = pending + ?, delivered = delivered + ?, failed = failed + ?,
            queue_depth = queue_depth + ?, letters = letters + ?, accepted_total = accepted_total + ?,
            stored_total = stored_total + ?, delivered_total = delivered_total + ?, failed_total = failed_total + ?,
            last_processed_at = coalesce(?, last_processed_at), latency = coalesce(?, latency),

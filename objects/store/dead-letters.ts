@@ -8,7 +8,7 @@ import { INBOX } from '../../shared/event'
 import { inPieces, type Sql } from './sql'
 
 /**
- * Keeps one row a failed pair of event and subscription: why it failed, and whether the queue has taken it and D1 has it.
+ * Keeps one row a failed pair of event and subscription: why it failed, whether the queue has taken it, and D1 has it.
  * How many rows there are is a counter too. So who adds or deletes letters counts them, in the same transaction.
  */
 export function deadLettersOn(sql: Sql) {

@@ -1,23 +1,25 @@
-import type { EventState, EventStatus, NewEvent, ToldState } from '../../shared/event'
+import type { EventState, NewEvent, ToldState } from '../../shared/event'
 import { encodeNewPairs, type PairState } from '../pairs'
 import { inPieces, type Sql } from './sql'
 
-/** The columns of a row as `stateOf` reads them, and those that D1 is told as `toldOf` does. */
-const COLUMNS = `event_id, status, retry_count, nacks, created_at, updated_at, correlation_id, fingerprint, nack_key,
-  nack_body, subscriptions, timeline, accepted_by`
-const TOLD_COLUMNS = 'event_id, status, retry_count, created_at, updated_at, correlation_id'
-const PAIR_COLUMNS = 'event_id, status, created_at, nacks, subscriptions'
-type Told = [string, EventStatus, number, number, number, string]
-type Nullable = string | null
-type Values = [
-  string,
-  EventStatus,
-  number,
-  number,
-  number,
-  number,
-  string,
-  ...[Nullable, Nullable, Nullable, Nullable, Nullable, Nullable],
+const PAIR_COLUMNS = ['event_id', 'status', 'created_at', 'nacks', 'subscriptions']
+const TOLD_COLUMNS = [
+  'event_id',
+  'status',
+  'retry_count',
+  'created_at',
+  'updated_at',
+  'correlation_id',
+]
+const COLUMNS = [
+  ...TOLD_COLUMNS,
+  'nacks',
+  'fingerprint',
+  'nack_key',
+  'nack_body',
+  'subscriptions',
+  'timeline',
+  'accepted_by',
 ]
 
 /** Of the name of an API token, so much is kept. */
@@ -26,44 +28,34 @@ const MAX_NAME = 64
 /** Keeps one small row an event: its status, and what identifies it. Its body is in the journal, then in D1. */
 export function eventsOn(sql: Sql) {
   /**
-   * Reads columns of these events. SQLite makes one text of many rows: that is several times as fast as a row at a time,
-   * and reading rows is most of what a drain or a claim costs.
+   * Reads columns of these events, by id. SQLite makes one text of many rows: that is several times as fast as a row at
+   * a time, and reading rows is most of what a drain or a claim costs.
    * @param most rows that fit the 2 MB that a text may have, however large they are
    */
-  function* read<Columns>(ids: string[], columns: string, most: number): Generator<Columns> {
+  const read = <State extends { event_id: string }>(
+    ids: string[],
+    columns: string[],
+    most: number,
+  ): Map<string, State> => {
+    const members = columns.map((column) => `'${column}', ${column}`).join(', ')
+    const states: State[] = []
     for (let from = 0; from < ids.length; from += most) {
       const [found] = sql.rows<{ rows: string }>(
-        `SELECT json_group_array(json_array(${columns})) AS rows
+        `SELECT json_group_array(json_object(${members})) AS rows
          FROM json_each(?) AS wanted JOIN events ON events.event_id = wanted.value`,
         JSON.stringify(ids.slice(from, from + most)),
       )
-      yield* JSON.parse(found?.rows ?? '[]') as Columns[]
+      states.push(...(JSON.parse(found?.rows ?? '[]') as State[]))
     }
+    return new Map(states.map((state) => [state.event_id, state]))
   }
   return {
     /** Returns the rows of those ids that the shard has, by id. */
-    states(ids: string[]): Map<string, EventState> {
-      const states = new Map<string, EventState>()
-      for (const values of read<Values>(ids, COLUMNS, 24)) states.set(values[0], stateOf(values))
-      return states
-    },
+    states: (ids: string[]): Map<string, EventState> => read(ids, COLUMNS, 24),
     /** The same, but only what D1 is told of them. */
-    toldStates(ids: string[]): Map<string, ToldState> {
-      const states = new Map<string, ToldState>()
-      for (const values of read<Told>(ids, TOLD_COLUMNS, 1_000))
-        states.set(values[0], toldOf(values))
-      return states
-    },
+    toldStates: (ids: string[]): Map<string, ToldState> => read(ids, TOLD_COLUMNS, 1_000),
     /** The same, but only what says which subscriptions have them open. */
-    pairStates(ids: string[]): Map<string, PairState> {
-      type Columns = [string, EventStatus, number, number, string | null]
-      const states = new Map<string, PairState>()
-      for (const values of read<Columns>(ids, PAIR_COLUMNS, 100)) {
-        const [event_id, status, created_at, nacks, subscriptions] = values
-        states.set(event_id, { event_id, status, created_at, nacks, subscriptions })
-      }
-      return states
-    },
+    pairStates: (ids: string[]): Map<string, PairState> => read(ids, PAIR_COLUMNS, 100),
     insert(events: NewEvent[], createdAt: number): void {
       const rows = events.map((event) => [
         event.event_id,
@@ -96,49 +88,6 @@ export function eventsOn(sql: Sql) {
       )
     },
   }
-}
-
-function stateOf([
-  event_id,
-  status,
-  retry_count,
-  nacks,
-  created_at,
-  updated_at,
-  correlation_id,
-  fingerprint,
-  nack_key,
-  nack_body,
-  subscriptions,
-  timeline,
-  accepted_by,
-]: Values): EventState {
-  return {
-    event_id,
-    status,
-    retry_count,
-    nacks,
-    created_at,
-    updated_at,
-    correlation_id,
-    fingerprint,
-    nack_key,
-    nack_body,
-    subscriptions,
-    timeline,
-    accepted_by,
-  }
-}
-
-function toldOf([
-  event_id,
-  status,
-  retry_count,
-  created_at,
-  updated_at,
-  correlation_id,
-]: Told): ToldState {
-  return { event_id, status, retry_count, created_at, updated_at, correlation_id }
 }
 
 /** What a change writes of a row, as JSON text. */

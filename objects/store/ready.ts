@@ -53,7 +53,8 @@ export function readyOn(sql: Sql) {
     replace,
     /**
      * Puts entries where they can be claimed from `visible_at` on. They join the last row that can be claimed no later,
-     * if it has room for all of them: so it is one row that is written. Nothing that waits for its moment joins an earlier row, which would show it too soon.
+     * if it has room for all of them: so it is one row that is written. Nothing that waits for its moment joins an
+     * earlier row, which would show it too soon.
      */
     put(subscription: string, entries: Entry[], visible_at: number, now: number): void {
       const last = lastRow(subscription, visible_at)

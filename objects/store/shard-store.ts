@@ -15,13 +15,14 @@ import { mendAfterRollback } from './after-rollback'
 import { backlogOn } from './backlog'
 import { clockOn } from './clock'
 import type { Entry } from '../entries'
-import { type OpenPair, visibleFrom } from '../pairs'
+import { visibleFrom } from '../pairs'
 import { type CountChanges, countersOn, sumOf } from './counters'
 import { deadLettersOn } from './dead-letters'
 import { eventsOn } from './events'
 import { journalOn } from './journal'
-import { type Lease, leasesOn } from './leases'
+import { leasesOn } from './leases'
 import { parkedOn } from './parked'
+import { Places } from './places'
 import { readyOn } from './ready'
 import { shardCountsOn } from './shard-counts'
 import { sqlOn } from './sql'
@@ -29,18 +30,6 @@ import { migrate } from './tables'
 
 /** Which event it is. */
 type Accepted = Pick<EventState, 'event_id' | 'created_at'>
-
-/** What was put into the rows of a subscription: how many can be claimed, and when the first of the others can. */
-export interface News {
-  visible: number
-  nextAt: number
-}
-
-/** An entry that was taken out of its place, and the lease if that was one. */
-export interface Taken {
-  entry: Entry
-  lease?: Lease
-}
 
 /** Holds a shard's tables, and has the verbs that change several of them together. */
 export class ShardStore {
@@ -56,14 +45,12 @@ export class ShardStore {
   readonly backlog
   readonly ready
   readonly leases
+  readonly places
   #isOpen = false
   /** What the open transaction has counted; it is written once, when the transaction ends. */
   #counted: CountChanges | null = null
   /** What the open transaction has journaled; written when it ends, or when there is enough for a row. */
   #entries: { seq: number; entries: JournalEntry[] } | null = null
-  #news = new Map<string, News>()
-  /** A shard that has just started does not know. */
-  #leftBehind = true
 
   constructor(storage: DurableObjectStorage) {
     migrate(storage)
@@ -80,6 +67,7 @@ export class ShardStore {
     this.backlog = backlogOn(this.#sql)
     this.ready = readyOn(this.#sql)
     this.leases = leasesOn(this.#sql)
+    this.places = new Places(this.ready, this.leases, this.clock)
   }
 
   /** Runs changes in one transaction. Their counts share a row, and so do their journal entries. */
@@ -144,64 +132,6 @@ export class ShardStore {
     return createdAt
   }
 
-  /** Puts entries where consumers can claim them from `visible_at` on. */
-  put(subscription: string, entries: Entry[], visible_at: number): void {
-    const now = this.clock.present()
-    this.ready.put(subscription, entries, visible_at, now)
-    const news = this.#news.get(subscription) ?? { visible: 0, nextAt: Infinity }
-    this.#news.set(
-      subscription,
-      visible_at <= now
-        ? { ...news, visible: news.visible + entries.length }
-        : { ...news, nextAt: Math.min(news.nextAt, visible_at) },
-    )
-  }
-
-  /** Keeps a lease, and when those who wait may look again. */
-  lease(lease: Lease): void {
-    this.leases.insert(lease)
-    this.#willEnd(lease.subscription, lease.expires_at)
-  }
-
-  /** Lets a lease end at another moment. */
-  extendLease({ lease, subscription }: Lease, expiresAt: number): void {
-    this.leases.extend(lease, expiresAt)
-    this.#willEnd(subscription, expiresAt)
-  }
-
-  #willEnd(subscription: string, at: number): void {
-    const { visible = 0, nextAt = Infinity } = this.#news.get(subscription) ?? {}
-    this.#news.set(subscription, { visible, nextAt: Math.min(nextAt, at) })
-  }
-
-  /** Returns what was put since the last call, for those who wait. */
-  takeNews(): Map<string, News> {
-    const news = this.#news
-    if (news.size > 0) this.#news = new Map()
-    return news
-  }
-
-  /** Takes pairs out of leases, and out of rows that cannot be claimed yet, so that those sums stay exact. */
-  takeOut(subscription: string, pairs: Map<string, OpenPair>): Map<string, Taken> {
-    const now = this.clock.present()
-    const taken: Map<string, Taken> = this.leases.takeOut(subscription, new Set(pairs.keys()))
-    const hidden = [...pairs].filter(([, { visible_at }]) => visible_at > now)
-    for (const [visible_at, own] of Map.groupBy(hidden, ([, pair]) => pair.visible_at)) {
-      const ids = new Set(own.map(([id]) => id))
-      for (const [id, entry] of this.ready.takeOut(subscription, visible_at, ids))
-        taken.set(id, { entry })
-    }
-    this.#leftBehind ||= taken.size < pairs.size
-    return taken
-  }
-
-  /** Says, once, whether acts may have left dead entries in rows that can be claimed. */
-  takeLeftBehind(): boolean {
-    const leftBehind = this.#leftBehind
-    this.#leftBehind = false
-    return leftBehind
-  }
-
   /** Removes events from every table but the journal. @returns how many of them waited to be stored */
   remove(states: EventState[]): number {
     const ids = states.map(({ event_id }) => event_id)
@@ -241,8 +171,8 @@ export class ShardStore {
   }
 
   /**
-   * Returns the bodies of such events, by id. It stops after `most` UTF-16 units, and returns at least one when there is
-   * any.
+   * Returns the bodies of such events, by id. It stops after `most` UTF-16 units, and returns at least one when there
+   * is any.
    */
   heldBodies(states: Accepted[], most: number): Map<string, EventBody> {
     const bodies = this.journal.bodiesOf(states, most)
@@ -299,7 +229,7 @@ export class ShardStore {
     for (const [name, own] of Map.groupBy(placed, (each) => each.name)) {
       addToSubscription(subscriptions, name, { open: own.length })
       for (const [visible_at, together] of Map.groupBy(own, (each) => each.visible_at))
-        this.put(
+        this.places.put(
           name,
           together.map(({ event_id }): Entry => [event_id, createdAt]),
           visible_at,

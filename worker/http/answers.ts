@@ -60,8 +60,8 @@ export function now(): string {
 }
 
 /**
- * Writes one event as JSON text, with more members behind its own. Payload and metadata stand in it exactly as they were
- * sent. It is put together by hand, because listings and claims are made of it.
+ * Writes one event as JSON text, with more members behind its own. Payload and metadata stand in it exactly as they
+ * were sent. It is put together by hand, because listings and claims are made of it.
  */
 export function eventToJson(event: EventRow, more?: Record<string, unknown>): string {
   const { event_id, status, retry_count, created_at, updated_at, payload, metadata } = event
