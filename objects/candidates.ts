@@ -5,7 +5,7 @@ import type { ShardContext } from './shard-context'
 import type { Lease } from './store/leases'
 import type { ReadyRow } from './store/ready'
 
-/** A claim looks at so many rows, and goes on if it found nothing alive in them. */
+/** A look ends after so many rows. A claim then goes on; those who only ask look again a little later. */
 const ROWS_A_LOOK = 128
 /** While D1 does not answer, those who wait look again after this time. */
 export const LOOK_AGAIN_MS = 1_000
@@ -27,6 +27,8 @@ export class Candidates {
   readonly #isD1Away: () => boolean
   /** When a claim could not read from D1 the last time; it is left alone for a while. */
   #failedAt = -Infinity
+  /** Where looks that found nothing came to their end, by subscription. While D1 is away the next one begins there. */
+  readonly #endedAt = new Map<string, number>()
   /** Pairs whose bodies a claim is reading. No other claim takes them meanwhile. */
   readonly #reserved = new Set<string>()
 
@@ -50,11 +52,17 @@ export class Candidates {
   look(subscription: string, limit: number, isAway: boolean): Look[] {
     const { store } = this.#shard
     const now = store.clock.present()
-    const from = isAway ? store.journal.begin(now) : 0
+    const from = isAway ? (this.#endedAt.get(subscription) ?? store.journal.begin(now)) : 0
+    this.#endedAt.delete(subscription)
     const looks: Look[] = []
-    let found = 0
+    let [found, read] = [0, 0]
     for (const place of this.#places(subscription, now, from)) {
-      if (found >= limit || looks.length >= ROWS_A_LOOK) break
+      if (found >= limit) break
+      if (read++ >= ROWS_A_LOOK) {
+        const at = 'row' in place ? place.row.visible_at : place.lease.expires_at
+        if (found === 0) this.#endedAt.set(subscription, at)
+        break
+      }
       const all = 'row' in place ? place.row.entries : place.lease.entries
       const entries = all.filter((entry) => !this.#reserved.has(`${subscription} ${keyOf(entry)}`))
       const live: Look['live'] = []
@@ -99,7 +107,8 @@ export class Candidates {
     const times = [store.ready.nextAt(subscription, now), store.leases.nextAt(subscription, now)]
     const known = times.filter((at) => at !== null).map((at) => at - now)
     // Nobody tells those who wait that D1 is back, or that another claim could not take what it had reserved.
-    if (isAway || this.#reserved.size > 0 || !store.backlog.isEmpty()) known.push(LOOK_AGAIN_MS)
+    const mayHave = this.#reserved.size > 0 || this.#endedAt.has(subscription)
+    if (isAway || mayHave || !store.backlog.isEmpty()) known.push(LOOK_AGAIN_MS)
     return known.length === 0 ? null : Math.max(1, Math.min(...known))
   }
 

@@ -20,6 +20,8 @@ import type { ShardContext } from './shard-context'
 import type { Lease } from './store/leases'
 import { itemOf } from './timeline'
 
+/** A claim that finds only what is dead, or was moved meanwhile, looks again so often. */
+const ROUNDS_A_CLAIM = 8
 /** Maintenance looks at so many ended leases of a subscription at once. */
 const LEASES_A_STEP = 50
 const LOST = 'The database does not have the event any more.'
@@ -29,6 +31,8 @@ export class Claims {
   readonly #shard: ShardContext
   readonly #policy: Policy
   readonly #candidates: Candidates
+  /** Up to which moment maintenance has looked at leases that had ended, by subscription. */
+  readonly #lookedAt = new Map<string, number>()
 
   constructor(shard: ShardContext, policy: Policy, candidates: Candidates) {
     this.#shard = shard
@@ -47,7 +51,8 @@ export class Claims {
     const before = store.leases.find(request.lease)
     if (before) return this.#again(before)
     let hasBacklog = !store.backlog.isEmpty()
-    for (let isAway = this.#candidates.isD1Away(); ;) {
+    let isAway = this.#candidates.isD1Away()
+    for (let round = 0; round < ROUNDS_A_CLAIM; round++) {
       const looks = this.#candidates.look(subscription, limit, isAway)
       if (looks.length === 0) {
         if (!hasBacklog)
@@ -57,14 +62,14 @@ export class Claims {
         continue
       }
       const bodies = await this.#read(subscription, looks, isAway)
-      if (bodies) {
-        const { claimed, gone } = commit(() => this.#take(request, looks, bodies))
-        if (claimed.events.length > 0) return claimed
-        if (gone > 0) continue
+      if (!bodies) {
+        isAway = true
+        continue
       }
-      if (isAway) return this.#nothing(LOOK_AGAIN_MS, subscription)
-      isAway = true
+      const claimed = commit(() => this.#take(request, looks, bodies))
+      if (claimed.events.length > 0) return claimed
     }
+    return this.#nothing(LOOK_AGAIN_MS, subscription)
   }
 
   #nothing(next_ms: number | null, subscription: string): Claimed {
@@ -90,7 +95,7 @@ export class Claims {
       return body ? [{ state: own.state, body, attempt: attemptOf(own) }] : []
     })
     const { expires_at } = lease
-    return { events: this.#shown(events), expires_at, next_ms: null, is_known: true }
+    return { events: this.#shown(events), expires_at, next_ms: LOOK_AGAIN_MS, is_known: true }
   }
 
   /** Counts each subscription at this instant. */
@@ -117,8 +122,15 @@ export class Claims {
   failWornOut(subscription: string): void {
     const { store } = this.#shard
     const moves = new Moves(store, this.#policy)
-    const ended = store.leases.expired(subscription, store.clock.present())
-    for (const lease of ended.take(LEASES_A_STEP).toArray()) {
+    const from = this.#lookedAt.get(subscription) ?? 0
+    const ended = store.leases
+      .expired(subscription, store.clock.present(), from)
+      .take(LEASES_A_STEP)
+      .toArray()
+    // The next step begins where this one ends, and the last one is followed by the first.
+    const last = ended.length < LEASES_A_STEP ? 0 : (ended.at(-1)?.expires_at ?? 0)
+    this.#lookedAt.set(subscription, last)
+    for (const lease of ended) {
       const states = store.events.states(idsOf(lease.entries))
       const left = lease.entries.filter((entry) => {
         const live = liveEntry(entry, subscription, states)
@@ -142,11 +154,8 @@ export class Claims {
     })
   }
 
-  /**
-   * Leases what still counts, in one row, and drops what does not.
-   * @returns also how many entries have left their places
-   */
-  #take(request: ClaimRequest, looks: Look[], bodies: Bodies): { claimed: Claimed; gone: number } {
+  /** Leases what still counts, in one row, and drops what does not. */
+  #take(request: ClaimRequest, looks: Look[], bodies: Bodies): Claimed {
     const { store } = this.#shard
     const { subscription, lease, consumer, by } = request
     const claimed_at = store.clock.present()
@@ -156,7 +165,6 @@ export class Claims {
     const states = store.events.states(
       looks.flatMap(({ live }) => live.map(({ state }) => state.event_id)),
     )
-    let left = 0
     for (const { place, live, dead } of looks) {
       // The place, and the events, may have changed while bodies were read.
       const present = this.#present(subscription, place)
@@ -177,7 +185,7 @@ export class Claims {
         entries.push(next)
         events.push({ state: own.state, body, attempt: attemptOf({ ...own, entry: next }) })
       }
-      left += this.#leave(subscription, place, present, gone)
+      this.#leave(subscription, place, present, gone)
     }
     const expires_at = claimed_at + request.lease_ms
     if (entries.length > 0) {
@@ -185,8 +193,7 @@ export class Claims {
       moves.count(subscription, { claimed: entries.length })
     }
     moves.write()
-    const claimed = { events: this.#shown(events), expires_at, next_ms: null, is_known: true }
-    return { claimed, gone: left }
+    return { events: this.#shown(events), expires_at, next_ms: null, is_known: true }
   }
 
   /** Reads what is in a place now, by key. */
@@ -200,19 +207,13 @@ export class Claims {
     return byKey(isOver ? lease.entries : [])
   }
 
-  /** Leaves in a place what is not gone. @returns how many entries are */
-  #leave(
-    subscription: string,
-    place: Place,
-    present: Map<string, Entry>,
-    gone: Set<string>,
-  ): number {
+  /** Leaves in a place what is not gone. */
+  #leave(subscription: string, place: Place, present: Map<string, Entry>, gone: Set<string>): void {
     const { ready, leases } = this.#shard.store
     const left = [...present].flatMap(([key, entry]) => (gone.has(key) ? [] : [entry]))
-    if (left.length === present.size) return 0
+    if (left.length === present.size) return
     if ('row' in place) ready.replace(subscription, place.row, left)
     else leases.replace(place.lease.lease, left)
-    return present.size - left.length
   }
 
   /** Gives the event up when this lease was the last that may end without an answer. @returns whether it did */

@@ -43,8 +43,9 @@ export function withItems(state: EventState, items: Item[], dropped = 0): EventS
   const [before, ...kept] = stored(state)
   const all = [...kept, ...items]
   const newest = new Map(all.map((item) => [item[2], item]))
-  let excess = all.length - MAX_ITEMS
-  const left = all.filter((item) => excess <= 0 || newest.get(item[2]) === item || !excess--)
+  const older = all.filter((item) => newest.get(item[2]) !== item)
+  const gone = new Set(older.slice(0, Math.max(0, all.length - MAX_ITEMS)))
+  const left = all.filter((item) => !gone.has(item))
   const timeline: Stored = [before + dropped + all.length - left.length, ...left]
   return { ...state, timeline: JSON.stringify(timeline) }
 }

@@ -23,8 +23,8 @@ export class Waiters {
   readonly #candidates: Candidates
   /** When those were woken who have not claimed since. */
   readonly #woken = new Map<WebSocket, number>()
-  /** The next moment that those who wait were told of, by subscription. They look again then. */
-  readonly #told = new Map<string, number>()
+  /** When each of those who wait will look again by itself; those that it does not name, never. */
+  readonly #looksAt = new Map<WebSocket, number>()
   #check: ReturnType<typeof setTimeout> | undefined
 
   constructor(
@@ -48,6 +48,7 @@ export class Waiters {
     this.#sockets.acceptWebSocket(own, [subscription])
     own.serializeAttachment({ subscription, waiter, since: Date.now() } satisfies Attachment)
     const next = this.#candidates.nextMs(subscription)
+    if (next !== null) this.#looksAt.set(own, Date.now() + next)
     const headers: Record<string, string> = next === null ? {} : { 'X-Next-Ms': String(next) }
     return new Response(null, { status: 101, webSocket: theirs, headers })
   }
@@ -56,29 +57,35 @@ export class Waiters {
   tell(news: Map<string, News>, now: number): void {
     for (const [subscription, { visible, nextAt }] of news) {
       if (visible > 0) this.#wake(subscription, visible)
-      const told = this.#told.get(subscription) ?? 0
-      if (nextAt === Infinity || (told > now && told <= nextAt)) continue
-      this.#told.set(subscription, nextAt)
-      for (const socket of this.#sockets.getWebSockets(subscription))
-        send(socket, { next_ms: Math.max(1, nextAt - now) })
+      if (nextAt === Infinity) continue
+      const wait = Math.max(1, nextAt - now)
+      for (const socket of this.#sockets.getWebSockets(subscription)) {
+        if ((this.#looksAt.get(socket) ?? Infinity) <= Date.now() + wait) continue
+        this.#looksAt.set(socket, Date.now() + wait)
+        send(socket, { next_ms: wait })
+      }
     }
   }
 
   /** Notes that a waiter has claimed. If it goes on waiting, it can be woken again. */
   claimed(subscription: string, waiter: string): void {
     for (const socket of this.#sockets.getWebSockets(subscription))
-      if (attachmentOf(socket).waiter === waiter) this.#woken.delete(socket)
+      if (attachmentOf(socket).waiter === waiter) {
+        this.#woken.delete(socket)
+        this.#looksAt.delete(socket)
+      }
   }
 
   /** Wakes another one in place of a waiter that left without a claim. */
   left(socket: WebSocket): void {
     const { subscription } = attachmentOf(socket)
+    this.#looksAt.delete(socket)
     if (this.#woken.delete(socket) && this.#candidates.hasReady(subscription))
       this.#wake(subscription, 1)
   }
 
-  /** Wakes up to `count` waiters, those first that have waited longest. */
-  #wake(subscription: string, count: number): void {
+  /** Wakes up to `count` waiters, those first that have waited longest. @returns how many */
+  #wake(subscription: string, count: number): number {
     const asleep = this.#sockets
       .getWebSockets(subscription)
       .filter((socket) => !this.#woken.has(socket))
@@ -88,6 +95,7 @@ export class Waiters {
       send(socket, { ready: true })
     }
     if (this.#woken.size > 0) this.#check ??= setTimeout(() => this.#passOn(), MAX_CLAIM_MS)
+    return Math.min(count, asleep.length)
   }
 
   /** Wakes others in place of those who did not come. */
@@ -96,8 +104,11 @@ export class Waiters {
     const late = [...this.#woken].filter(([, at]) => Date.now() - at >= MAX_CLAIM_MS)
     const bySubscription = Map.groupBy(late, ([socket]) => attachmentOf(socket).subscription)
     for (const [subscription, sockets] of bySubscription) {
-      if (this.#candidates.hasReady(subscription)) this.#wake(subscription, sockets.length)
+      const isReady = this.#candidates.hasReady(subscription)
+      const others = isReady ? this.#wake(subscription, sockets.length) : 0
       for (const [socket] of sockets) this.#woken.delete(socket)
+      // Where nobody else waits, those who did not come are told again.
+      if (isReady && others < sockets.length) this.#wake(subscription, sockets.length - others)
     }
     if (this.#woken.size > 0) this.#check ??= setTimeout(() => this.#passOn(), MAX_CLAIM_MS)
   }

@@ -54,10 +54,16 @@ export function parseSettlement(text: string): Omit<Settlement, 'lease' | 'by'> 
   const read = readMembers(text, ['ack', 'nack', 'release'], SETTLEMENT)
   const seen = new Set<string>()
   const list = (name: string): unknown[] => {
-    const given = read.value[name] ?? []
-    if (Array.isArray(given)) return given
+    const listed = read.value[name] ?? []
+    if (Array.isArray(listed)) return listed
     read.complain(name, 'must be an array')
     return []
+  }
+  const [acks, nacks, releases] = [list('ack'), list('nack'), list('release')]
+  const count = acks.length + nacks.length + releases.length
+  if (count > LIMITS.CLAIM_EVENTS) {
+    read.complain('', `must name at most ${LIMITS.CLAIM_EVENTS} events; a lease has no more`)
+    read.done()
   }
   const idAt = (place: string, id: unknown): string => {
     if (!isEventId(id)) read.complain(place, EVENT_ID_RULE)
@@ -65,9 +71,10 @@ export function parseSettlement(text: string): Omit<Settlement, 'lease' | 'by'> 
     else seen.add(id)
     return String(id)
   }
-  const ids = (name: string) => list(name).map((id, index) => idAt(`${name}/${index}`, id))
-  const ack = ids('ack')
-  const nack = list('nack').map((given, index) => {
+  const ids = (name: string, listed: unknown[]) =>
+    listed.map((id, index) => idAt(`${name}/${index}`, id))
+  const ack = ids('ack', acks)
+  const nack = nacks.map((given, index) => {
     const place = `nack/${index}`
     if (!isObject(given)) {
       read.complain(place, 'must be an object such as {"event_id": "…", "error": "…"}')
@@ -82,11 +89,8 @@ export function parseSettlement(text: string): Omit<Settlement, 'lease' | 'by'> 
     const event_id = idAt(`${place}/event_id`, given.event_id)
     return { event_id, ...nackOf(own) }
   })
-  const release = ids('release')
-  const count = ack.length + nack.length + release.length
+  const release = ids('release', releases)
   if (count === 0) read.complain('', 'must name at least one event in "ack", "nack" or "release"')
-  if (count > LIMITS.CLAIM_EVENTS)
-    read.complain('', `must name at most ${LIMITS.CLAIM_EVENTS} events; a lease has no more`)
   read.done()
   return { ack, nack, release }
 }

@@ -116,10 +116,10 @@ async function claimFrom(shard: Shard | undefined, claim: ClaimRequest): Promise
   }
 }
 
+/** Says whether the configuration names it. While that is malformed, it may. */
 function isConfigured(env: Env, subscription: string): boolean {
-  return (
-    subscription === INBOX || Boolean(configurationOf(env).subscriptions?.named.has(subscription))
-  )
+  const { subscriptions } = configurationOf(env)
+  return subscription === INBOX || subscriptions === null || subscriptions.named.has(subscription)
 }
 
 export function subscriptionNotFound(name: string): HttpError {

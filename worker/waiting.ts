@@ -48,7 +48,9 @@ export async function waitForEvents(
         const claimed = await claimFrom(due.shard, { ...claim, waiter })
         if (claimed && claimed.events.length > 0) return { index: due.index, claimed }
         if (!due.socket) pause(due)
-        else if (claimed?.next_ms != null)
+        // It may have leased something: a repeat is told what.
+        else if (!claimed) due.claimAt = Date.now() + nextPause(due)
+        else if (claimed.next_ms !== null)
           due.claimAt = Math.min(due.claimAt, Date.now() + claimed.next_ms)
         // Where others are always quicker, this one does not ask without end.
         else if (due.claimAt <= Date.now()) due.claimAt = Date.now() + FIRST_PAUSE_MS
@@ -104,8 +106,13 @@ async function listen(listener: Listener, url: string, bell: Bell): Promise<void
 
 /** Puts off listening to a shard, each time for longer. */
 function pause(listener: Listener): void {
-  listener.listenAt = Date.now() + listener.pauseMs
-  listener.pauseMs = Math.min(MAX_PAUSE_MS, listener.pauseMs * 2)
+  listener.listenAt = Date.now() + nextPause(listener)
+}
+
+function nextPause(listener: Listener): number {
+  const { pauseMs } = listener
+  listener.pauseMs = Math.min(MAX_PAUSE_MS, pauseMs * 2)
+  return pauseMs
 }
 
 /** Wakes the one who waits for it. A ring that nobody waits for is forgotten. */

@@ -30,7 +30,7 @@ export function eventsOn(sql: Sql) {
   /**
    * Reads columns of these events, by id. SQLite makes one text of many rows: that is several times as fast as a row at
    * a time, and reading rows is most of what a drain or a claim costs.
-   * @param most rows that fit the 2 MB that a text may have, however large they are
+   * @param most rows are read at once; fewer when they do not fit the 2 MB that a text may have
    */
   const read = <State extends { event_id: string }>(
     ids: string[],
@@ -38,16 +38,24 @@ export function eventsOn(sql: Sql) {
     most: number,
   ): Map<string, State> => {
     const members = columns.map((column) => `'${column}', ${column}`).join(', ')
-    const states: State[] = []
-    for (let from = 0; from < ids.length; from += most) {
-      const [found] = sql.rows<{ rows: string }>(
-        `SELECT json_group_array(json_object(${members})) AS rows
-         FROM json_each(?) AS wanted JOIN events ON events.event_id = wanted.value`,
-        JSON.stringify(ids.slice(from, from + most)),
-      )
-      states.push(...(JSON.parse(found?.rows ?? '[]') as State[]))
+    const textOf = (some: string[]): State[] => {
+      try {
+        const [found] = sql.rows<{ rows: string }>(
+          `SELECT json_group_array(json_object(${members})) AS rows
+           FROM json_each(?) AS wanted JOIN events ON events.event_id = wanted.value`,
+          JSON.stringify(some),
+        )
+        return JSON.parse(found?.rows ?? '[]') as State[]
+      } catch (error) {
+        if (some.length === 1 || !/too ?big/i.test(String(error))) throw error
+        const half = some.length >> 1
+        return [...textOf(some.slice(0, half)), ...textOf(some.slice(half))]
+      }
     }
-    return new Map(states.map((state) => [state.event_id, state]))
+    const states = new Map<string, State>()
+    for (let from = 0; from < ids.length; from += most)
+      for (const state of textOf(ids.slice(from, from + most))) states.set(state.event_id, state)
+    return states
   }
   return {
     /** Returns the rows of those ids that the shard has, by id. */
@@ -57,19 +65,24 @@ export function eventsOn(sql: Sql) {
     /** The same, but only what says which subscriptions have them open. */
     pairStates: (ids: string[]): Map<string, PairState> => read(ids, PAIR_COLUMNS, 100),
     insert(events: NewEvent[], createdAt: number): void {
-      const rows = events.map((event) => [
-        event.event_id,
-        event.correlation_id,
-        event.fingerprint,
-        encodeNewPairs(event.subscriptions, event.not_before, createdAt),
-        event.caller?.slice(0, MAX_NAME),
-      ])
-      sql.run(
-        `INSERT INTO events (event_id, correlation_id, fingerprint, subscriptions, accepted_by, created_at, updated_at)
-         SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, ?2, ?2 FROM json_each(?1)`,
-        JSON.stringify(rows),
-        createdAt,
+      const rows = events.map((event) =>
+        JSON.stringify([
+          event.event_id,
+          event.correlation_id,
+          event.fingerprint,
+          encodeNewPairs(event.subscriptions, event.not_before, createdAt),
+          event.caller?.slice(0, MAX_NAME),
+        ]),
       )
+      for (const piece of inPieces(rows))
+        sql.run(
+          `INSERT INTO events
+             (event_id, correlation_id, fingerprint, subscriptions, accepted_by, created_at, updated_at)
+           SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, ?2, ?2
+           FROM json_each(?1)`,
+          piece,
+          createdAt,
+        )
     },
     update(states: EventState[]): void {
       for (const rows of inPieces(states.map(rowOf)))

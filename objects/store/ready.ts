@@ -15,7 +15,7 @@ const ENTRIES_A_ROW = 128
 
 /** Keeps what can be claimed: rows of entries, by subscription and by when they can be. */
 export function readyOn(sql: Sql) {
-  const before = 'subscription = ? AND (visible_at, part) = (?, ?)'
+  const here = 'subscription = ? AND (visible_at, part) = (?, ?)'
   const lastRow = (subscription: string, visibleAt: number) => {
     const statement = `SELECT visible_at, part, n FROM ready
       WHERE subscription = ? AND visible_at <= ? ORDER BY visible_at DESC, part DESC LIMIT 1`
@@ -23,10 +23,10 @@ export function readyOn(sql: Sql) {
   }
   const replace = (subscription: string, { visible_at, part }: ReadyPlace, left: Entry[]): void => {
     if (left.length === 0)
-      sql.run(`DELETE FROM ready WHERE ${before}`, subscription, visible_at, part)
+      sql.run(`DELETE FROM ready WHERE ${here}`, subscription, visible_at, part)
     else
       sql.run(
-        `UPDATE ready SET n = ?, entries = ? WHERE ${before}`,
+        `UPDATE ready SET n = ?, entries = ? WHERE ${here}`,
         left.length,
         JSON.stringify(left),
         subscription,
@@ -41,7 +41,7 @@ export function readyOn(sql: Sql) {
       yield { ...row, entries: JSON.parse(row.entries) }
   }
   const find = (subscription: string, place: ReadyPlace): Entry[] =>
-    rows(before, subscription, place.visible_at, place.part).toArray()[0]?.entries ?? []
+    rows(here, subscription, place.visible_at, place.part).toArray()[0]?.entries ?? []
   const sharing = (subscription: string, visible_at: number, ids: Set<string>): ReadyRow[] => {
     const clause = `subscription = ? AND visible_at = ? AND EXISTS (
       SELECT 1 FROM json_each(entries) AS entry
@@ -61,7 +61,7 @@ export function readyOn(sql: Sql) {
       const fits = last && (last.visible_at === visible_at || visible_at <= now)
       if (last && fits && last.n + entries.length <= ENTRIES_A_ROW) {
         sql.run(
-          `UPDATE ready SET n = n + ?, entries = substr(entries, 1, length(entries) - 1) || ',' || ? WHERE ${before}`,
+          `UPDATE ready SET n = n + ?, entries = substr(entries, 1, length(entries) - 1) || ',' || ? WHERE ${here}`,
           entries.length,
           JSON.stringify(entries).slice(1),
           subscription,

@@ -85,6 +85,32 @@ test('maintenance gives it up too, when nobody claims', async ({ inbox, server, 
   await inbox.expectVerified()
 })
 
+test('maintenance comes by what stands behind many other leases', async ({
+  inbox,
+  pass,
+  server,
+}) => {
+  const claim = (lease_seconds: number) =>
+    inbox.claim({ subscription: 'billing', limit: 1, lease_seconds })
+  const post = (event_id: string) => inbox.post({ event_id, payload: { type: 'invoice.paid' } })
+  await post('behind')
+  for (let n = 1; n < 10; n++) {
+    await claim(30)
+    await pass(MINUTE_MS)
+  }
+  expect(idsIn(await claim(50))).toEqual(['behind'])
+  const others = Array.from({ length: 50 }, (_, n) => `before-${n}`)
+  for (const id of others) await post(id)
+  for (const _ of others) await claim(1)
+  await pass(MINUTE_MS)
+  await server.getWorker().scheduled({})
+  expect((await inbox.event('behind')).status).toBe('pending')
+  await server.getWorker().scheduled({})
+  expect((await inbox.event('behind')).status).toBe('failed')
+  for (const id of ['behind', ...others]) await inbox.call('DELETE', `/inbox/${id}`)
+  await inbox.expectVerified()
+})
+
 test('a nack waits as the subscription says, and a delay of its own wins', async ({
   inbox,
   pass,

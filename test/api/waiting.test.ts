@@ -9,6 +9,8 @@ const test = base.override('vars', { SHARD_COUNT: '2', LOG_LEVEL: 'error', MAX_R
 const waiting = (inbox: Inbox, count: number) =>
   expect.poll(async () => (await inbox.subscription()).waiting).toBe(count)
 
+const tokenOf = ({ body }: Awaited<ReturnType<Inbox['claim']>>) => body.lease?.token ?? ''
+
 const idsIn = ({ body }: Awaited<ReturnType<Inbox['claim']>>) =>
   body.data.map(({ event_id }) => event_id)
 
@@ -82,6 +84,23 @@ test('those who wait already get what a lease has not answered for, the moment i
   const [first, second] = await Promise.all(claims)
   const attempts = [first, second].map((claim) => claim?.body.data.map(({ attempt }) => attempt))
   expect(attempts.toSorted()).toEqual([[1], [2]])
+  expect((await inbox.ack(id)).status).toBe(200)
+})
+
+test('one who began to wait after a lease was told of is told of the next one', async ({
+  inbox,
+}) => {
+  const first = await inbox.postId(idOf(0, 'told'))
+  const held = await inbox.claim({ lease_seconds: 2 })
+  await inbox.settle(tokenOf(held), { ack: [first] })
+  // These two came when nothing was known to come.
+  const claims = [1, 2].map((n) =>
+    inbox.claim({ wait_seconds: 20, lease_seconds: 3, consumer: `late ${n}` }),
+  )
+  await waiting(inbox, 2)
+  const id = await inbox.postId(idOf(0, 'next'))
+  const found = await Promise.all(claims)
+  expect(found.map(({ body }) => body.data[0]?.attempt).toSorted()).toEqual([1, 2])
   expect((await inbox.ack(id)).status).toBe(200)
 })
 
