@@ -1,0 +1,54 @@
+import type { components, operations } from './openapi.ts'
+
+/** This module gives short names to the types that are made of `openapi.json`. */
+
+type Schemas = components['schemas']
+type Query<Name extends keyof operations> = NonNullable<operations[Name]['parameters']['query']>
+
+export type Status = Schemas['Status']
+export type NewEvent = Schemas['NewEvent']
+export type InboxEvent = Schemas['Event']
+export type ClaimedEvent = Schemas['ClaimedEvent']
+export type EventPage = Schemas['EventPage']
+export type EventWithTimeline = Schemas['EventWithTimeline']
+export type Moved = Schemas['Moved']['data']
+export type DeadLetterPage = Schemas['DeadLetterPage']
+export type Metrics = Schemas['Metrics']
+export type Subscription = Schemas['Subscription']
+export type SubscriptionWithLeases = Schemas['SubscriptionWithLeases']
+export type Claim = Partial<Schemas['Claim']>
+export type Claimed = Schemas['Claimed']
+export type Extended = Schemas['Extended']['data']
+export type Settlement = Schemas['Settlement']
+export type SettleResult = Schemas['SettleResult']
+export type Problem = Schemas['Problem']
+export type RedriveWish = operations['redrive']['requestBody']['content']['application/json']
+export type Redriven =
+  operations['redrive']['responses'][200]['content']['application/json']['data']
+
+/** What `GET /inbox` takes. */
+export type Filter = Omit<Query<'listEvents'>, 'status' | 'filter' | 'count'> & {
+  status?: Status | Status[]
+  /** `false` leaves `total` out, which is faster. */
+  count?: boolean
+  /** Members of payload and metadata: `{ 'payload.customer.id': 7 }`. */
+  filter?: Record<string, string | number | boolean>
+}
+
+/** One result of `send`. A `duplicate` is an id that the inbox knew: the event is there once. */
+export type SendResult =
+  | { event_id: string; status: 'accepted' }
+  | { event_id: string; status: 'duplicate'; event_status: Status; created_at: string }
+  | { event_id: string | null; status: 'rejected'; error: SendError }
+
+export interface SendError {
+  code: string
+  detail: string
+  errors?: Schemas['Complaint'][]
+}
+
+/** What each request may be told. */
+export interface RequestOptions {
+  /** Ends the request, and its repeats. */
+  signal?: AbortSignal | undefined
+}

@@ -1,0 +1,60 @@
+import { execSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { scripts } from '../../client/package.json'
+import { Inbox } from '../../client/index'
+
+/** What tests of the client library share: a client whose network loses what a test says, and the client as it is built. */
+
+interface Request {
+  method: string
+  path: string
+  body: Record<string, unknown>
+}
+
+/** Says what the network loses of a request. */
+export type Lose = (request: Request) => 'request' | 'answer' | undefined
+
+/** A client of the real worker. `requests` are all that it made, those without an answer too. */
+export function clientFor(url: URL, lose: Lose = () => undefined, token = 'dev-token') {
+  const requests: Request[] = []
+  const fetchWatched = async (to: string, init: RequestInit) => {
+    const { pathname, search } = new URL(to)
+    const body = typeof init.body === 'string' ? JSON.parse(init.body) : {}
+    const request = { method: init.method ?? '', path: pathname + search, body }
+    requests.push(request)
+    const lost = lose(request)
+    if (lost === 'request') throw new TypeError('the network is away')
+    const response = await fetch(to, init)
+    if (lost === 'answer') throw new TypeError('the network was away')
+    return response
+  }
+  const client = new Inbox({ url, token, fetch: fetchWatched })
+  const asked = (path: RegExp) => requests.filter((request) => path.test(request.path))
+  return { client, requests, asked }
+}
+
+/** Loses the first so many answers of requests whose path matches. */
+export function losing(path: RegExp, count = 1): Lose {
+  let left = count
+  return (request) => (path.test(request.path) && left-- > 0 ? 'answer' : undefined)
+}
+
+/** Builds the library and the command line as they are published, into `node_modules` of a new folder. */
+export function buildClient() {
+  const folder = mkdtempSync(join(tmpdir(), 'event-inbox-client-'))
+  const built = join(folder, 'node_modules', 'event-inbox-client')
+  mkdirSync(built, { recursive: true })
+  symlinkSync(resolve('client/package.json'), join(built, 'package.json'))
+  const env = { ...process.env, PATH: `${resolve('node_modules/.bin')}:${process.env.PATH}` }
+  const command = scripts.build.replaceAll('dist', join(built, 'dist'))
+  execSync(command, { cwd: 'client', env })
+  return {
+    folder,
+    env,
+    library: join(built, 'dist/index.js'),
+    commandLine: join(built, 'dist/cli.js'),
+    remove: () => rmSync(folder, { recursive: true, force: true }),
+  }
+}
