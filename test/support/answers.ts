@@ -53,6 +53,7 @@ const VARYING: [RegExp, string][] = [
   [/(?<="lease":")[\w-]{22}(?=")/g, '<lease>'],
   [/(?<="(?:processing_rate|oldest_unstored_seconds|oldest_ready_seconds)":)[\d.]+/g, '<number>'],
   [/(?<=oldest_ready_seconds\{[^}]*\} )[\d.]+/g, '<number>'],
+  [/\b\d+ ms$/gm, '<number> ms'],
   // The minute may be over by now.
   [/(?<="minute":"<time>"[^}]*:)\d+/g, '<number>'],
 ]

@@ -27,7 +27,7 @@ export function blocksOf(page: string): Block[] {
   return blocks
 }
 
-/** A command of a page, as a shell runs it, and the block with its answer, if it has one. */
+/** A command of a page, for a shell or for Node, and the block with its answer, if it has one. */
 export interface Example {
   command: Block
   answer: Block | undefined
@@ -36,7 +36,7 @@ export interface Example {
 export function examplesOf(page: string): Example[] {
   const blocks = blocksOf(page)
   return blocks.flatMap((command, index) => {
-    if (command.language !== 'sh') return []
+    if (!['sh', 'ts'].includes(command.language)) return []
     const next = blocks[index + 1]
     const isAnswer = next !== undefined && ['json', 'http', 'text'].includes(next.language)
     return [{ command, answer: isAnswer ? next : undefined }]
