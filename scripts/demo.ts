@@ -6,7 +6,8 @@
 import { randomInt, randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { askInbox, fail, INBOX_OPTIONS } from './inbox.ts'
+import { InboxError } from '../client/index.ts'
+import { fail, failBy, INBOX_OPTIONS, inboxAt } from './inbox.ts'
 
 const { values } = parseArgs({
   options: {
@@ -17,6 +18,7 @@ const { values } = parseArgs({
 })
 const seconds = within('seconds', values.seconds, 3_600)
 const rate = within('rate', values.rate, 200)
+const inbox = inboxAt(values)
 
 function within(name: string, text: string, most: number): number {
   const value = Number(text)
@@ -68,29 +70,31 @@ const BUSY = [429, 503]
 /** The inbox answers with these statuses when somebody else has changed the event meanwhile. */
 const CHANGED = [404, 409]
 
-/** Posts to the inbox. @returns the answer, or nothing when its status was one of the `expected` ones */
-async function post(path: string, body: unknown, expected: number[]): Promise<string> {
-  const { status, text } = await askInbox(values, 'POST', path, body, expected)
-  if (BUSY.includes(status)) tally.busy++
-  return status < 300 ? text : ''
+/** Waits for an answer. @returns nothing when the inbox is busy, or the event was changed by somebody else */
+async function answered<Answer>(asked: Promise<Answer>): Promise<Answer | undefined> {
+  try {
+    return await asked
+  } catch (error) {
+    if (!(error instanceof InboxError)) throw error
+    if (BUSY.includes(error.status)) tally.busy++
+    else if (!CHANGED.includes(error.status)) failBy(error, values)
+    return undefined
+  }
 }
-
-const act = (id: string, verb: 'ack' | 'nack', body?: unknown) =>
-  post(`/inbox/${id}/${verb}`, body, [...BUSY, ...CHANGED])
 
 async function oneEvent(): Promise<void> {
   const { kind, payload, metadata } = pick(KINDS)()
   const event_id = `${kind}-${randomUUID().slice(0, 13)}`
-  if (!(await post('/events', { event_id, payload, metadata }, BUSY))) return
+  if (!(await answered(inbox.send({ event_id, payload, metadata })))) return
   tally.accepted++
   const fate = randomInt(100)
-  if (fate < 72 && (await act(event_id, 'ack'))) tally.acknowledged++
+  if (fate < 72 && (await answered(inbox.ack(event_id)))) tally.acknowledged++
   if (fate < 96) return
   const error = pick(REASONS)
   for (let nack = 0; nack < 3; nack++) {
-    const answer = await act(event_id, 'nack', { error })
-    if (answer.includes('"failed"')) tally.failed++
-    if (!answer.includes('"pending"')) return
+    const moved = await answered(inbox.nack(event_id, { error }))
+    if (moved?.status === 'failed') tally.failed++
+    if (moved?.status !== 'pending') return
   }
 }
 

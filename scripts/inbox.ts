@@ -1,11 +1,19 @@
 /** This module lets the scripts speak to a running inbox. It ends them with a message when they cannot. */
+import { Inbox, type InboxError } from '../client/index.ts'
 
 export const INBOX_OPTIONS = {
   url: { type: 'string', default: 'http://localhost:8787' },
   token: { type: 'string', default: 'dev-token' },
 } as const
 
-const TIMEOUT_MS = 10_000
+interface Where {
+  url: string
+  token: string
+}
+
+/** An inbox that says at once when it cannot do something. */
+export const inboxAt = ({ url, token }: Where) =>
+  new Inbox({ url, token, repeats: 0, timeoutMs: 10_000 })
 
 /** Ends the script with a message and exit status 1. */
 export function fail(message: string): never {
@@ -13,28 +21,10 @@ export function fail(message: string): never {
   process.exit(1)
 }
 
-/** Asks the inbox. It ends the script, and says why, unless the answer is a success or an `expected` status. */
-export async function askInbox(
-  { url, token }: { url: string; token: string },
-  method: 'GET' | 'POST',
-  path: string,
-  body?: unknown,
-  expected: number[] = [],
-): Promise<{ status: number; text: string }> {
-  try {
-    const response = await fetch(new URL(path, url), {
-      method,
-      signal: AbortSignal.timeout(TIMEOUT_MS),
-      headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' },
-      ...(body !== undefined && { body: JSON.stringify(body) }),
-    })
-    const { status } = response
-    const text = await response.text()
-    if (response.ok || expected.includes(status)) return { status, text }
-    if (status === 401 || status === 403)
-      fail(`The inbox at ${url} does not take the token: ${text}\nName another one by "--token".`)
-    fail(`${method} ${path} at ${url} was answered by ${status}: ${text}`)
-  } catch (error) {
-    fail(`The inbox at ${url} does not answer (${String(error)}). Start it with "npm start".`)
-  }
+/** Ends the script, and says what to do about an answer that it did not expect. */
+export function failBy({ status, message }: InboxError, { url }: Where): never {
+  if (status === 401 || status === 403)
+    fail(`The inbox at ${url} does not take the token: ${message}\nName another one by "--token".`)
+  if (status > 0) fail(`The inbox at ${url} answered: ${message}`)
+  fail(`The inbox at ${url} does not answer (${message}). Start it with "npm start".`)
 }

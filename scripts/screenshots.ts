@@ -6,13 +6,14 @@
 import { parseArgs } from 'node:util'
 import chromium from '@sparticuz/chromium'
 import { chromium as playwright } from 'playwright-core'
-import { askInbox, fail, INBOX_OPTIONS } from './inbox.ts'
+import { fail, failBy, INBOX_OPTIONS, inboxAt } from './inbox.ts'
 
 const { values } = parseArgs({ options: INBOX_OPTIONS })
 
-const { text } = await askInbox(values, 'GET', '/metrics')
-const { data: counts }: { data: Record<string, unknown> } = JSON.parse(text)
-const missing = ['pending', 'delivered', 'failed'].filter((status) => !counts[status])
+const counts = await inboxAt(values)
+  .metrics()
+  .catch((error) => failBy(error, values))
+const missing = (['pending', 'delivered', 'failed'] as const).filter((status) => !counts[status])
 if (missing.length > 0)
   fail(
     `The inbox at ${values.url} has no ${missing.join(' and no ')} events. Fill it with "npm run demo".`,
