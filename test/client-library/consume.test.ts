@@ -262,7 +262,7 @@ test('ends with an error when it may not claim, or there is no such subscription
   await expect(client.consume({ subscription: 'nobody' }).next()).rejects.toMatchObject({
     status: 404,
   })
-  const { client: stranger } = clientFor(inbox.url, undefined, 'wrong')
+  const { client: stranger } = clientFor(inbox.url, undefined, { token: 'wrong' })
   await expect(stranger.consume({}, () => {})).rejects.toMatchObject({ code: 'UNAUTHORIZED' })
   await expect(client.consume({ concurrency: 0 }, () => {})).rejects.toThrow(RangeError)
 })

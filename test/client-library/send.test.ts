@@ -1,6 +1,6 @@
 import { expect } from 'vitest'
 import { InboxError } from '../../client/index'
-import { clientFor, losing } from '../support/client'
+import { clientFor, type Lose, losing } from '../support/client'
 import { test } from '../support/world'
 
 const UUID = /^[0-9a-f-]{36}$/
@@ -57,16 +57,29 @@ test('an event whose answers are lost is there once', async ({ inbox }) => {
   expect((await inbox.metrics()).total - before).toBe(2)
 })
 
-test('events that got no answer at all are told apart from those before them', async ({
+test('what got no answer has an id to be sent again by, and what was sent before it its result', async ({
   inbox,
 }) => {
-  const lose = ({ body }: { body: unknown }) =>
-    JSON.stringify(body).includes('away') ? ('request' as const) : undefined
-  const { client } = clientFor(inbox.url, lose)
-  const controller = new AbortController()
-  setTimeout(() => controller.abort(), 1_000)
-  const sent = client.send({ payload: { away: true } }, { signal: controller.signal })
-  await expect(sent).rejects.toThrow('abort')
+  const lose: Lose = ({ body }) => (JSON.stringify(body).includes('away') ? 'request' : undefined)
+  const { client } = clientFor(inbox.url, lose, { repeats: 1 })
+  const events = Array.from({ length: 1_001 }, (_, n) => ({ payload: { away: n === 1_000 } }))
+  const results = await client.send(
+    events.map((event) => (event.payload.away ? event : { payload: {} })),
+  )
+  expect(results.slice(0, 1_000).every(({ status }) => status === 'accepted')).toBe(true)
+  expect(results[1_000]).toMatchObject({
+    event_id: expect.stringMatching(UUID),
+    status: 'rejected',
+    error: { code: 'NO_ANSWER', detail: expect.stringContaining('the network is away') },
+  })
+  const alone = client.send({ payload: { away: true } })
+  await expect(alone).rejects.toMatchObject({ code: 'NO_ANSWER', status: 0 })
+})
+
+test('a send that is aborted ends at once', async ({ inbox }) => {
+  const { client } = clientFor(inbox.url, () => 'request')
+  const sent = client.send([{ payload: {} }], { signal: AbortSignal.timeout(500) })
+  await expect(sent).rejects.toThrow('timeout')
 })
 
 test('text is kept to the byte', async ({ inbox }) => {
@@ -95,7 +108,7 @@ test('what is refused is an error that says why', async ({ inbox }) => {
   const refused = client.send({ event_id: 'not an id', payload: {} })
   await expect(refused).rejects.toThrow(InboxError)
   await expect(refused).rejects.toMatchObject({ code: 'INVALID_EVENT', status: 400 })
-  const { client: stranger } = clientFor(inbox.url, undefined, 'wrong')
+  const { client: stranger } = clientFor(inbox.url, undefined, { token: 'wrong' })
   for (const events of [{ payload: {} }, [{ payload: {} }]])
     await expect(stranger.send(events as never)).rejects.toMatchObject({
       code: 'UNAUTHORIZED',

@@ -17,7 +17,11 @@ interface Request {
 export type Lose = (request: Request) => 'request' | 'answer' | undefined
 
 /** A client of the real worker. `requests` are all that it made, those without an answer too. */
-export function clientFor(url: URL, lose: Lose = () => undefined, token = 'dev-token') {
+export function clientFor(
+  url: URL,
+  lose: Lose = () => undefined,
+  { token = 'dev-token', repeats }: { token?: string; repeats?: number } = {},
+) {
   const requests: Request[] = []
   const fetchWatched = async (to: string, init: RequestInit) => {
     const { pathname, search } = new URL(to)
@@ -30,7 +34,7 @@ export function clientFor(url: URL, lose: Lose = () => undefined, token = 'dev-t
     if (lost === 'answer') throw new TypeError('the network was away')
     return response
   }
-  const client = new Inbox({ url, token, fetch: fetchWatched })
+  const client = new Inbox({ url, token, repeats, fetch: fetchWatched })
   const asked = (path: RegExp) => requests.filter((request) => path.test(request.path))
   return { client, requests, asked }
 }
