@@ -1,18 +1,13 @@
 /** Claims and settles, beside pg-boss; how long those wait who wait for an event; and what subscriptions cost a post. */
+import { Inbox } from '../client/index.ts'
 import { startJobQueue } from './postgres.ts'
 import { percentile, type Result, spread, table } from './report.ts'
 import { INBOX_OPTIONS, load, type Running, start, withSchema } from './runtime.ts'
 import { batchOf, drained, EVENT, post } from './workload.ts'
 
-const HEADERS = { Authorization: 'Bearer dev-token', 'Content-Type': 'application/json' }
 const CONSUMERS = [1, 16]
 const WAITING = [1, 50]
 const SUBSCRIPTIONS = 20
-
-interface Claimed {
-  data: { event_id: string }[]
-  lease: { token: string } | null
-}
 
 export async function consumers(
   rounds: number,
@@ -106,26 +101,18 @@ export async function consumers(
   }
 }
 
-async function call<Answer>({ url }: { url: URL }, path: string, body: object): Promise<Answer> {
-  const response = await fetch(new URL(path, url), {
-    method: 'POST',
-    headers: HEADERS,
-    body: JSON.stringify(body),
-  })
-  if (!response.ok) throw new Error(await response.text())
-  return (await response.json()) as Answer
-}
+const clientOf = ({ url }: { url: URL }) => new Inbox({ url, token: 'dev-token', repeats: 0 })
+const idsOf = (events: { event_id: string }[]) => events.map(({ event_id }) => event_id)
 
 /** Claims and settles everything by so many consumers. @returns events a second */
 export async function workOff(inbox: { url: URL }, count: number): Promise<number> {
+  const client = clientOf(inbox)
   let settled = 0
   const consume = async () => {
     for (;;) {
-      const { data, lease } = await call<Claimed>(inbox, '/inbox/claim', { limit: 100 })
+      const { data, lease } = await client.claim({ limit: 100 })
       if (!lease) return
-      await call(inbox, `/leases/${lease.token}/settle`, {
-        ack: data.map(({ event_id }) => event_id),
-      })
+      await client.settle(lease.token, { ack: idsOf(data) })
       settled += data.length
     }
   }
@@ -140,23 +127,18 @@ export async function timesToAnswer(
   count: number,
   posts: number,
 ): Promise<number[]> {
+  const client = clientOf(inbox)
   const posted = new Map<string, number>()
   const times: number[] = []
   let isOver = false
   let arrived = () => {}
   const wait = async () => {
     while (!isOver) {
-      const { data, lease } = await call<Claimed>(inbox, '/inbox/claim', {
-        limit: 1,
-        wait_seconds: 2,
-      })
+      const { data, lease } = await client.claim({ limit: 1, wait_seconds: 2 })
       const at = performance.now()
       for (const { event_id } of data) times.push(at - (posted.get(event_id) ?? Number.NaN))
       arrived()
-      if (lease)
-        await call(inbox, `/leases/${lease.token}/settle`, {
-          ack: data.map(({ event_id }) => event_id),
-        })
+      if (lease) await client.settle(lease.token, { ack: idsOf(data) })
     }
   }
   const waiters = Array.from({ length: count }, wait)
@@ -165,7 +147,7 @@ export async function timesToAnswer(
     const { promise, resolve } = Promise.withResolvers<void>()
     arrived = () => times.length > n && resolve()
     posted.set(event_id, performance.now())
-    await call(inbox, '/events', { event_id, payload: {} })
+    await client.send({ event_id, payload: {} })
     await promise
   }
   isOver = true
