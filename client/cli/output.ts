@@ -2,7 +2,7 @@
 
 const CODES = { red: 31, green: 32, yellow: 33, dim: 2, bold: 1 } as const
 const BAR_WIDTH = 30
-/** Where the terminal does not say how wide it is. */
+/** Where the terminal does not say how wide it is, or says 0. */
 const WIDTH = 100
 
 export interface Output {
@@ -38,7 +38,7 @@ function tableOf(rows: unknown[][]): string[] {
   for (const row of rows)
     for (const [at, cell] of row.entries())
       widths[at] = Math.max(widths[at] ?? 0, String(cell).length)
-  const width = process.stdout.isTTY ? (process.stdout.columns ?? WIDTH) : Infinity
+  const width = process.stdout.isTTY ? process.stdout.columns || WIDTH : Infinity
   return rows.map((row) => {
     const cells = row.map((cell, at) =>
       typeof cell === 'number'
