@@ -1,11 +1,10 @@
 import { type ConsumeOptions, feed } from './feed.ts'
-import type { Inbox } from './inbox.ts'
 import type { Held, Outcome } from './lease.ts'
-import type { ClaimedEvent } from './types.ts'
+import type { ClaimedEvent, Leases } from './types.ts'
 
 export type { ConsumeOptions } from './feed.ts'
 
-/** Works on one event. Its `signal` is aborted when somebody else has got the event: what it does then counts no more. */
+/** Works on one event. Its `signal` is aborted when somebody else has got it: what is done then counts no more. */
 export type Handler = (event: ClaimedEvent, context: { signal: AbortSignal }) => unknown
 
 /** A handler throws this to say when the event comes again. */
@@ -22,7 +21,11 @@ export class Nack extends Error {
 export class Release extends Error {}
 
 /** Has a handler work on each event, so many at once. */
-export function consumeAll(inbox: Inbox, options: ConsumeOptions, handler: Handler): Promise<void> {
+export function consumeAll(
+  inbox: Leases,
+  options: ConsumeOptions,
+  handler: Handler,
+): Promise<void> {
   return feed(inbox, options, (held) => {
     held.hasBegun = true
     void outcomeOf(held, handler).then((outcome) => held.finish(outcome))

@@ -1,8 +1,7 @@
 import { InboxError } from './error.ts'
-import type { Inbox } from './inbox.ts'
 import { type Held, Lease } from './lease.ts'
 import { pauseMs, sleep } from './pause.ts'
-import type { ClaimedEvent } from './types.ts'
+import type { ClaimedEvent, Leases } from './types.ts'
 
 /** A lease is long enough for several extends to fail. */
 const LEASE_SECONDS = 120
@@ -40,7 +39,7 @@ export interface ConsumeOptions {
  * @throws InboxError when the inbox refuses what it asks for, such as the token
  */
 export async function feed(
-  inbox: Inbox,
+  inbox: Leases,
   options: ConsumeOptions,
   take: (held: Held) => void,
 ): Promise<void> {

@@ -36,7 +36,7 @@ export interface Ask {
 
 export type AskInbox = <Answer>(method: string, path: string, ask?: Ask) => Promise<Answer>
 
-/** Makes the one function by which everything else speaks to the inbox. It throws nothing but `InboxError`s and aborts. */
+/** Makes the one function by which all else speaks to the inbox. It throws nothing but `InboxError`s and aborts. */
 export function askerOf(options: InboxOptions): AskInbox {
   const { url, token, fetch, parse = JSON.parse, repeats = REPEATS } = options
   const base = String(url).replace(/\/*$/, '')

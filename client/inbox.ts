@@ -16,7 +16,7 @@ type Act = Options & {
  * An inbox, over HTTP. What failed in passing is repeated where that does no harm; then an `InboxError` is thrown.
  * @example const inbox = new Inbox({ url: 'http://localhost:8787', token: 'dev-token' })
  */
-export class Inbox {
+export class Inbox implements T.Leases {
   readonly #ask: AskInbox
   readonly #repeats: number | undefined
 

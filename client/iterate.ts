@@ -1,7 +1,6 @@
 import { type ConsumeOptions, feed } from './feed.ts'
-import type { Inbox } from './inbox.ts'
 import type { Held } from './lease.ts'
-import type { ClaimedEvent } from './types.ts'
+import type { ClaimedEvent, Leases } from './types.ts'
 
 /** An event in a loop. Its `signal`, which JSON leaves out, is aborted when somebody else has got the event. */
 export type ConsumedEvent = ClaimedEvent & { readonly signal: AbortSignal }
@@ -11,7 +10,7 @@ export type ConsumedEvent = ClaimedEvent & { readonly signal: AbortSignal }
  * at hand, releases the rest, and waits until that is said.
  */
 export async function* iterate(
-  inbox: Inbox,
+  inbox: Leases,
   options: ConsumeOptions,
 ): AsyncGenerator<ConsumedEvent, void, undefined> {
   const stop = new AbortController()

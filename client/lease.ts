@@ -1,7 +1,6 @@
 import { InboxError } from './error.ts'
-import type { Inbox } from './inbox.ts'
 import { pauseMs, sleep } from './pause.ts'
-import type { ClaimedEvent, Settlement } from './types.ts'
+import type { ClaimedEvent, Leases, Settlement } from './types.ts'
 
 /** Outcomes wait this long for others of the same lease, so that they share a request. */
 const SETTLE_LINGER_MS = 50
@@ -70,7 +69,7 @@ export class Lease {
   readonly open = new Map<string, Held>()
   /** Resolves once every event is settled or lost. */
   readonly over: Promise<unknown>
-  readonly #inbox: Inbox
+  readonly #inbox: Leases
   readonly #token: string
   readonly #seconds: number
   readonly #ears: Ears
@@ -83,7 +82,7 @@ export class Lease {
   #settled: Promise<void> = Promise.resolve()
 
   constructor(
-    inbox: Inbox,
+    inbox: Leases,
     token: string,
     seconds: number,
     events: ClaimedEvent[],

@@ -31,7 +31,10 @@ interface Sending extends SendOptions {
   onRefused?: (error: InboxError) => void
 }
 
-/** Posts events, each with an id of its own, so that a repeat is told from another one. @returns a result each, in order */
+/**
+ * Posts events, each with an id of its own, so that a repeat is told from another one.
+ * @returns a result each, in order
+ */
 export async function sendAll(
   ask: AskInbox,
   events: readonly (NewEvent | string)[],

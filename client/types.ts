@@ -26,6 +26,13 @@ export type RedriveWish = operations['redrive']['requestBody']['content']['appli
 export type Redriven =
   operations['redrive']['responses'][200]['content']['application/json']['data']
 
+/** What a consumer needs of an inbox. */
+export interface Leases {
+  claim(wish: Claim): Promise<Claimed>
+  extend(token: string, lease_seconds: number, options?: RequestOptions): Promise<Extended>
+  settle(token: string, said: Settlement): Promise<SettleResult[]>
+}
+
 /** What `GET /inbox` takes. */
 export type Filter = Omit<Query<'listEvents'>, 'status' | 'filter' | 'count'> & {
   status?: Status | Status[]
