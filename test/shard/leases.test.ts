@@ -57,6 +57,20 @@ test('a D1 that does not answer a claim is left alone for a second', async ({ in
   await inbox.expectVerified()
 })
 
+test('one claim gives up only so many events that D1 has lost', async ({ inbox }) => {
+  const ids = Array.from({ length: 200 }, (_, n) => `lost-${n}`)
+  await inbox.post(ids.map((event_id) => ({ event_id, payload: {} })))
+  await inbox.drained()
+  await inbox.db.exec("DELETE FROM events WHERE event_id LIKE 'lost-%'")
+  expect(idsIn(await inbox.claim({ limit: 10 }))).toEqual([])
+  const { failed } = await inbox.metrics()
+  expect(failed).toBeGreaterThanOrEqual(10)
+  expect(failed).toBeLessThanOrEqual(80)
+  for (const id of ids) await inbox.call('DELETE', `/inbox/${id}`)
+  await inbox.drained()
+  await inbox.expectVerified()
+})
+
 test('an event that D1 refuses while somebody holds it is given up, and its holder hears so', async ({
   inbox,
 }) => {

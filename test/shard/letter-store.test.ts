@@ -1,25 +1,16 @@
-import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
 import { describe, expect, test } from 'vitest'
 import { lettersGone, pairsOfLetter } from '../../objects/letters'
 import { newPair, type Pair, type Pairs } from '../../objects/pairs'
 import { deadLettersOn } from '../../objects/store/dead-letters'
 import { heldLetters, lettersD1MayHave, recountRows } from '../../objects/store/recount'
 import { sqlOn } from '../../objects/store/sql'
-import { MIGRATIONS } from '../../objects/store/tables'
 import type { DeadLetter } from '../../shared/dead-letter'
 import { LETTERS_A_STEP } from '../../shared/verification'
+import { tables } from '../support/tables'
 
-/** A shard's tables in SQLite, with the calls of SqlStorage that the store makes. */
-function tables() {
-  const sqlite = new DatabaseSync(':memory:')
-  sqlite.exec('CREATE TABLE migrations (version INTEGER PRIMARY KEY NOT NULL)')
-  for (const statements of MIGRATIONS) sqlite.exec(statements)
-  const exec = (statement: string, ...bindings: SQLInputValue[]) => {
-    const rows = sqlite.prepare(statement).all(...bindings)
-    const one = () => rows[0]
-    return { toArray: () => rows, one, raw: () => rows.map(Object.values).values() }
-  }
-  const sql = { exec } as unknown as SqlStorage
+/** A shard's letters in SQLite. */
+function lettersInTables() {
+  const { sqlite, sql } = tables()
   return { sqlite, sql, letters: deadLettersOn(sqlOn(sql)) }
 }
 
@@ -29,7 +20,7 @@ const letterOf = (event_id: string, subscription: string, more: Partial<DeadLett
 
 describe('the letters of a shard', () => {
   test('are one a pair of event and subscription; adding and deleting says by how many they change', () => {
-    const { letters, sqlite } = tables()
+    const { letters, sqlite } = lettersInTables()
     const pairs = () => letters.pairs(null, 100).map((pair) => pair.join(':'))
     expect(letters.add([])).toBe(0)
     expect(letters.add([letterOf('a', 'inbox'), letterOf('a', 'billing')])).toBe(2)
@@ -57,7 +48,7 @@ describe('the letters of a shard', () => {
   })
 
   test('are found by their reason', () => {
-    const { letters } = tables()
+    const { letters } = lettersInTables()
     letters.add([
       letterOf('a', 'inbox'),
       letterOf('a', 'billing', { reason: 'x'.repeat(2_000) }),
@@ -69,7 +60,7 @@ describe('the letters of a shard', () => {
   })
 
   test('are marked as sent, recorded and lost one by one', () => {
-    const { letters, sqlite } = tables()
+    const { letters, sqlite } = lettersInTables()
     const [inbox, billing] = [letterOf('a', 'inbox'), letterOf('a', 'billing')]
     const marked = () =>
       sqlite
@@ -91,7 +82,7 @@ describe('the letters of a shard', () => {
   })
 
   test('are told apart by the moment alone for a worker of the version before', () => {
-    const { letters, sql } = tables()
+    const { letters, sql } = lettersInTables()
     letters.add([letterOf('a', 'inbox'), letterOf('a', 'billing'), letterOf('b', 'billing')])
     const [a, b] = [
       { event_id: 'a', failed_at: 5 },
@@ -108,7 +99,7 @@ describe('the letters of a shard', () => {
   })
 
   test('are listed in whole events, however many a step has', () => {
-    const { letters, sql } = tables()
+    const { letters, sql } = lettersInTables()
     const id = (n: number) => `e-${String(n).padStart(4, '0')}`
     // The last place of the first step falls into the letters of one event.
     const ids = Array.from({ length: LETTERS_A_STEP + 100 }, (_, n) => id(n))
@@ -126,7 +117,7 @@ describe('the letters of a shard', () => {
   })
 
   test('may be in D1 while they stand, and until D1 was told that they do not', () => {
-    const { letters, sql, sqlite } = tables()
+    const { letters, sql, sqlite } = lettersInTables()
     letters.add([letterOf('stands', 'inbox')])
     const entries = JSON.stringify([
       { op: 'redrive', event_id: 'redriven', subscriptions: ['billing'] },
@@ -150,7 +141,7 @@ describe('the letters of a shard', () => {
   })
 
   test('are counted anew beside their counter', () => {
-    const { letters, sql, sqlite } = tables()
+    const { letters, sql, sqlite } = lettersInTables()
     letters.add([letterOf('a', 'inbox'), letterOf('a', 'billing')])
     sqlite.exec('UPDATE counters SET letters = 3, failed = 1')
     const { counters, rows } = recountRows(sql, 'shard-0')
