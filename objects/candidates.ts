@@ -27,8 +27,10 @@ export class Candidates {
   readonly #isD1Away: () => boolean
   /** When a claim could not read from D1 the last time; it is left alone for a while. */
   #failedAt = -Infinity
-  /** Where looks that found nothing came to their end, by subscription. While D1 is away the next one begins there. */
-  readonly #endedAt = new Map<string, number>()
+  /** The subscriptions in which the last look ended before it had found something. */
+  readonly #cutShort = new Set<string>()
+  /** Where the next look begins while D1 is away, in those. */
+  readonly #nextFrom = new Map<string, number>()
   /** Pairs whose bodies a claim is reading. No other claim takes them meanwhile. */
   readonly #reserved = new Set<string>()
 
@@ -52,15 +54,18 @@ export class Candidates {
   look(subscription: string, limit: number, isAway: boolean): Look[] {
     const { store } = this.#shard
     const now = store.clock.present()
-    const from = isAway ? (this.#endedAt.get(subscription) ?? store.journal.begin(now)) : 0
-    this.#endedAt.delete(subscription)
+    const from = isAway ? (this.#nextFrom.get(subscription) ?? store.journal.begin(now)) : 0
+    this.#cutShort.delete(subscription)
+    if (isAway) this.#nextFrom.delete(subscription)
     const looks: Look[] = []
     let [found, read] = [0, 0]
     for (const place of this.#places(subscription, now, from)) {
       if (found >= limit) break
       if (read++ >= ROWS_A_LOOK) {
+        if (found > 0) break
+        this.#cutShort.add(subscription)
         const at = 'row' in place ? place.row.visible_at : place.lease.expires_at
-        if (found === 0) this.#endedAt.set(subscription, at)
+        if (isAway) this.#nextFrom.set(subscription, at)
         break
       }
       const all = 'row' in place ? place.row.entries : place.lease.entries
@@ -107,7 +112,7 @@ export class Candidates {
     const times = [store.ready.nextAt(subscription, now), store.leases.nextAt(subscription, now)]
     const known = times.filter((at) => at !== null).map((at) => at - now)
     // Nobody tells those who wait that D1 is back, or that another claim could not take what it had reserved.
-    const mayHave = this.#reserved.size > 0 || this.#endedAt.has(subscription)
+    const mayHave = this.#reserved.size > 0 || this.#cutShort.has(subscription)
     if (isAway || mayHave || !store.backlog.isEmpty()) known.push(LOOK_AGAIN_MS)
     return known.length === 0 ? null : Math.max(1, Math.min(...known))
   }
