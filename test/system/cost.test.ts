@@ -215,7 +215,8 @@ test('20 subscriptions share the rows of a commit', async () => {
       await load(inbox.url, event, 3)
     },
   )
-  expect(single.placeRows).toBeLessThanOrEqual(10 * single.commits)
+  // Both are shares of the same number of posts, which no longer divide evenly.
+  expect(single.placeRows / single.commits).toBeLessThan(10 + 1e-9)
   expect((await claimHundred(inbox, 's0')).body.data).toHaveLength(100)
   expect((await claimHundred(inbox, 's1')).body.data).toEqual([])
 })
