@@ -12,6 +12,7 @@ import {
   allowOrigin,
   correlate,
   finish,
+  identify,
   type InboxRequest,
   limitSize,
   preflight,
@@ -22,6 +23,7 @@ import { postClaim, postExtend, postSettle } from './worker/leases'
 import { getMetrics } from './worker/metrics'
 import { getSources, getSubscription, postDelivery } from './worker/sources'
 import { getSubscriptionNamed, getSubscriptions } from './worker/subscriptions'
+import { getWhoami } from './worker/whoami'
 
 const router = Router<InboxRequest, [env: Env, ctx: ExecutionContext], Response>({
   before: [correlate, (_, env) => reportMistakes(env), preflight, limitSize],
@@ -48,6 +50,7 @@ const router = Router<InboxRequest, [env: Env, ctx: ExecutionContext], Response>
   .get('/dlq', allow('read'), getDeadLetters)
   .post('/dlq/retry', allow('manage'), postRedrive)
   .get('/metrics', allow('read'), getMetrics)
+  .get('/whoami', identify, getWhoami)
   .get('/health', getHealth)
 
 // HEAD is answered as GET is; the runtime leaves the body out.

@@ -54,8 +54,10 @@ export class Inbox implements T.Leases {
     return handler ? consumeAll(this, options, handler) : iterate(this, options)
   }
 
-  /** @returns a page of events, newest first */
-  list(filter: T.Filter = {}, options?: Options): Promise<T.EventPage> {
+  /** @returns a page of events, newest first; with `body: 'preview'` only the beginnings of their bodies */
+  list(filter: T.PreviewFilter, options?: Options): Promise<T.PreviewPage>
+  list(filter?: T.Filter, options?: Options): Promise<T.EventPage>
+  list(filter: T.Filter | T.PreviewFilter = {}, options?: Options): Promise<unknown> {
     return this.#ask('GET', `/inbox${queryOf(filter)}`, options)
   }
 
@@ -126,6 +128,11 @@ export class Inbox implements T.Leases {
   /** Makes dead letters pending again: those of some ids, with one reason, or all. */
   redrive(which: T.RedriveWish, options?: Options): Promise<T.Redriven> {
     return this.#data('POST', '/dlq/retry', { body: which, ...options })
+  }
+
+  /** @returns the name of the token, and what it may do */
+  whoami(options?: Options): Promise<T.Caller> {
+    return this.#data('GET', '/whoami', options)
   }
 
   subscriptions(options?: Options): Promise<T.Subscription[]> {

@@ -466,6 +466,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/whoami": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Tell who a token is
+         * @description For any token that is known, whatever its scopes.
+         */
+        get: operations["whoami"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/health": {
         parameters: {
             query?: never;
@@ -632,6 +652,41 @@ export interface components {
         };
         EventPage: {
             data: components["schemas"]["Event"][];
+            /** @description Of all pages; null when counting would look at more than 10,000 events. */
+            total?: number | null;
+            limit: number;
+            offset: number;
+            /** @description Where the next page begins; null on the last one. */
+            next_cursor: string | null;
+            /** @description Events that D1 has not got: they are missing from the page. */
+            unstored?: number;
+            /** @description Changes and deletions that D1 has not been told of: the page may show an older state. */
+            stale?: number;
+            timestamp: components["schemas"]["Time"];
+        };
+        EventPreview: {
+            event_id: components["schemas"]["EventId"];
+            status: components["schemas"]["Status"];
+            created_at: components["schemas"]["Time"];
+            updated_at: components["schemas"]["Time"];
+            retry_count: components["schemas"]["RetryCount"];
+            /** @description The first 500 characters of the payload as it was sent: JSON text that may end anywhere. */
+            payload_preview: string;
+            /** @description Of the whole payload, in UTF-8. */
+            payload_bytes: number;
+            /** @description The same of the metadata; null where there is none. */
+            metadata_preview: string | null;
+            /** @description 0 where there is none. */
+            metadata_bytes: number;
+            /** @description Members by which GET /inbox can be filtered, under the names of these filters: those that are strings of at most 200 characters. */
+            members: {
+                "metadata.source"?: string;
+                "metadata.type"?: string;
+                "payload.type"?: string;
+            };
+        };
+        PreviewPage: {
+            data: components["schemas"]["EventPreview"][];
             /** @description Of all pages; null when counting would look at more than 10,000 events. */
             total?: number | null;
             limit: number;
@@ -1028,6 +1083,12 @@ export interface components {
         /** @description All of its members must match. A name is `payload.<key>` or `metadata.<key>`; one value of a list suffices, and a trailing `*` matches what begins so. */
         Filter: {
             [key: string]: (string | number | boolean | null) | (string | number | boolean | null)[];
+        };
+        Caller: {
+            /** @description Of the token, in `API_TOKENS`. */
+            name: string;
+            /** @description What it may do; `manage` includes `consume`. */
+            scopes: ("write" | "read" | "manage" | "consume")[];
         };
     };
     responses: {
@@ -1946,6 +2007,8 @@ export interface operations {
                 count?: "true" | "false";
                 /** @description `eventual` does not ask the shards to write out first. */
                 consistency?: "strong" | "eventual";
+                /** @description `preview` gives the beginnings of payload and metadata in place of the whole. */
+                body?: "full" | "preview";
                 /** @description Members of payload and metadata: `filter[payload.customer.id]=7`, or `filter[payload][customer][id]=7`; the same as `payload.customer.id=7`. */
                 filter?: {
                     [key: string]: string | number | boolean;
@@ -1967,34 +2030,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "data": [
-                     *         {
-                     *           "event_id": "order-17-paid",
-                     *           "status": "pending",
-                     *           "created_at": "2026-11-21T04:13:16.573Z",
-                     *           "updated_at": "2026-11-21T04:13:16.578Z",
-                     *           "retry_count": 0,
-                     *           "payload": {
-                     *             "order": 17,
-                     *             "amount": 12.5
-                     *           },
-                     *           "metadata": {
-                     *             "source": "shop"
-                     *           }
-                     *         }
-                     *       ],
-                     *       "total": 1,
-                     *       "limit": 50,
-                     *       "offset": 0,
-                     *       "next_cursor": null,
-                     *       "unstored": 0,
-                     *       "stale": 0,
-                     *       "timestamp": "2026-11-21T04:13:16.574Z"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["EventPage"];
+                    "application/json": components["schemas"]["EventPage"] | components["schemas"]["PreviewPage"];
                 };
             };
             400: components["responses"]["BadRequest"];
@@ -2942,6 +2978,49 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            405: components["responses"]["MethodNotAllowed"];
+            414: components["responses"]["UriTooLong"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    whoami: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The token. */
+            200: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "name": "ops",
+                     *         "scopes": [
+                     *           "write",
+                     *           "read"
+                     *         ]
+                     *       },
+                     *       "timestamp": "2026-11-21T04:13:16.574Z"
+                     *     }
+                     */
+                    "application/json": {
+                        data: components["schemas"]["Caller"];
+                        timestamp: components["schemas"]["Time"];
+                    };
+                };
+            };
+            401: components["responses"]["Unauthorized"];
             405: components["responses"]["MethodNotAllowed"];
             414: components["responses"]["UriTooLong"];
             429: components["responses"]["TooManyRequests"];

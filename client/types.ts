@@ -10,6 +10,8 @@ export type NewEvent = Schemas['NewEvent']
 export type InboxEvent = Schemas['Event']
 export type ClaimedEvent = Schemas['ClaimedEvent']
 export type EventPage = Schemas['EventPage']
+export type PreviewPage = Schemas['PreviewPage']
+export type Caller = Schemas['Caller']
 export type EventWithTimeline = Schemas['EventWithTimeline']
 export type Moved = Schemas['Moved']['data']
 export type DeadLetterPage = Schemas['DeadLetterPage']
@@ -34,13 +36,17 @@ export interface Leases {
 }
 
 /** What `GET /inbox` takes. */
-export type Filter = Omit<Query<'listEvents'>, 'status' | 'filter' | 'count'> & {
+export type Filter = Omit<Query<'listEvents'>, 'status' | 'filter' | 'count' | 'body'> & {
+  body?: 'full'
   status?: Status | Status[]
   /** `false` leaves `total` out, which is faster. */
   count?: boolean
   /** Members of payload and metadata: `{ 'payload.customer.id': 7 }`. */
   filter?: Record<string, string | number | boolean>
 }
+
+/** What gives events without whole bodies. */
+export type PreviewFilter = Omit<Filter, 'body'> & { body: 'preview' }
 
 /** One result of `send`. A `duplicate` is an id that the inbox knew: the event is there once. */
 export type SendResult =

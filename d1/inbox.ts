@@ -1,12 +1,14 @@
 import { type EventStatus, STATUSES } from '../shared/event'
 import { LIMITS } from '../shared/limits'
 import type { EventRow } from './events'
+import { PREVIEW_COLUMNS, type PreviewBody } from './preview'
 import { readRows } from './reader'
 
 /** This module writes the SQL of `GET /inbox`. It binds every value, and splices in only names from these lists. */
 
 export const SORTS = ['created_at', 'event_id', 'updated_at', 'retry_count'] as const
 export type Sort = (typeof SORTS)[number]
+export const BODIES = ['full', 'preview'] as const
 export type Value = string | number
 /** A place in a sort order: the value that is sorted by, and the event id. */
 export type Position = [Value, string]
@@ -33,6 +35,8 @@ export interface Listing {
   offset: number
   /** The page begins after this place. */
   after: Position | null
+  /** Whether rows have whole bodies, or only the beginnings of them. */
+  body: (typeof BODIES)[number]
 }
 
 export interface Statement {
@@ -96,14 +100,20 @@ export function inboxStatements(listing: Listing): InboxStatements {
     ? `SELECT ${keys}, size FROM (${sorted(`${keys}, ${size}, (${match}) AS matched`, unread, scan)})
        WHERE matched ${limits}`
     : sorted(`${keys}, ${size}`, unread, limits)
+  const columns = 'event_id, status, retry_count, created_at, updated_at, position, found'
+  // JSON functions and whole bodies only ever meet the rows of the page.
+  const [bodies, fits] =
+    listing.body === 'preview'
+      ? [PREVIEW_COLUMNS, '']
+      : ['payload, metadata', ` AND bytes <= ${LIMITS.PAGE_BYTES}`]
   const page = `
     WITH page AS MATERIALIZED (${candidates}),
     running AS (
       SELECT event_id, row_number() OVER sorted AS position, sum(size) OVER sorted AS bytes,
         count(*) OVER () AS found
       FROM page WINDOW sorted AS (${order}))
-    SELECT events.*, position, found FROM running JOIN events USING (event_id)
-    WHERE position = 1 OR (position <= ${bind(limit)} AND bytes <= ${LIMITS.PAGE_BYTES})`
+    SELECT ${columns}, ${bodies} FROM running JOIN events USING (event_id)
+    WHERE position = 1 OR (position <= ${bind(limit)}${fits})`
   const scanEnd = sorted(keys, unread, `LIMIT 1 OFFSET ${LIMITS.PAGE_SCAN - 1}`)
 
   return {
@@ -158,7 +168,10 @@ function used(sql: string, all: Value[]): Statement {
   }
 }
 
-export type PageRow = EventRow & { position: number; found: number }
+type Placed = { position: number; found: number }
+export type FullRow = EventRow & Placed
+export type PreviewRow = Omit<EventRow, 'payload' | 'metadata'> & PreviewBody & Placed
+export type PageRow = FullRow | PreviewRow
 
 /** Reads the rows of a page, in order. @throws HttpError 503 when D1 does not answer */
 export async function readPage(db: D1Database, { sql, bindings }: Statement): Promise<PageRow[]> {

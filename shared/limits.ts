@@ -29,6 +29,10 @@ export const LIMITS = {
   QUERY_PATH_DEPTH: 5,
   QUERY_VALUE_LENGTH: 1_000,
   PAGE_EVENTS: 1_000,
+  /** A preview has this much of a payload, and of metadata, in code points. */
+  PREVIEW_LENGTH: 500,
+  /** It shows members that are no longer, in UTF-16 units. 1,000 events have 6 MB of text at most. */
+  PREVIEW_MEMBER_LENGTH: 200,
   /** A page ends early rather than hold more than this. A Worker has 128 MB, for several listings at once. */
   PAGE_BYTES: 8_000_000,
   /** A filter that no index serves is tried on at most this many events a page. The cursor goes on from there. */

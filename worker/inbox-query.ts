@@ -1,4 +1,5 @@
 import {
+  BODIES,
   inboxStatements,
   type InboxStatements,
   type MemberFilter,
@@ -32,6 +33,7 @@ const PARAMETERS = [
   'cursor',
   'count',
   'consistency',
+  'body',
 ]
 const PREFIXES = ['payload.', 'metadata.']
 const FILTERS = ['status', 'from', 'to', 'created_date', 'min_retries', 'max_retries']
@@ -55,6 +57,7 @@ export function parseInboxQuery(given: URLSearchParams): InboxQuery {
   const limit = read.integer('limit', DEFAULT_LIMIT, 1, LIMITS.PAGE_EVENTS)
   const offset = read.integer('offset', 0, 0, Number.MAX_SAFE_INTEGER)
   const counted = read.choice('count', ['true', 'false']) === 'true'
+  const body = read.choice('body', BODIES)
   const readYourWrites = read.choice('consistency', ['strong', 'eventual']) === 'strong'
 
   const filters = [...params].filter(
@@ -89,6 +92,7 @@ export function parseInboxQuery(given: URLSearchParams): InboxQuery {
     limit,
     offset,
     after,
+    body,
   })
   return {
     limit,

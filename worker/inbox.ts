@@ -1,5 +1,6 @@
 import { type EventRow, readEvent } from '../d1/events'
 import { type PageRow, readOne, readPage } from '../d1/inbox'
+import { shownMembers } from '../d1/preview'
 import { isoTime } from '../shared/event'
 import { jsonOf, JsonText } from '../shared/json'
 import type { Flushed, HeldEvent, Untold } from '../shared/outcomes'
@@ -21,7 +22,7 @@ export async function getInbox(request: InboxRequest, env: Env): Promise<Respons
     readPage(env.DB, query.page),
     totalOf(env, query, flushed),
   ])
-  const data = new JsonText(`[${rows.map((row) => eventToJson(row)).join(',')}]`)
+  const data = new JsonText(`[${rows.map(rowToJson).join(',')}]`)
   const { limit, offset } = query
   const next_cursor = await nextCursor(env, query, rows)
   const told = { ...untoldIn(flushed), timestamp: now() }
@@ -71,6 +72,16 @@ function storyToJson({ created_at, correlation_id, accepted_by, story }: HeldEve
     timeline: [accepted, ...timeline],
     timeline_dropped: dropped,
   }
+}
+
+/** Writes a row of a listing as JSON text. */
+function rowToJson(row: PageRow): string {
+  if ('payload' in row) return eventToJson(row)
+  const { event_id, status, retry_count, created_at, updated_at } = row
+  const { payload_preview, payload_bytes, metadata_preview, metadata_bytes } = row
+  const event = { event_id, status, retry_count, created_at, updated_at }
+  const body = { payload_preview, payload_bytes, metadata_preview, metadata_bytes }
+  return JSON.stringify({ ...event, ...body, members: shownMembers(row) })
 }
 
 async function nextCursor(

@@ -3,6 +3,7 @@ import { createConfig, lintFromString } from '@redocly/openapi-core'
 import spectral from '@stoplight/spectral-core'
 import { oas } from '@stoplight/spectral-rulesets'
 import { describe, expect, test } from 'vitest'
+import { SCOPES } from '../../shared/tokens'
 import { problemsInCode } from '../support/code'
 import { checkExchange, METHODS, openapi, paths } from '../support/openapi'
 
@@ -56,11 +57,12 @@ describe('openapi.json', () => {
 
   test('names the scope that each route asks for', () => {
     const routes = readFileSync('worker.ts', 'utf8').matchAll(
-      /^ {2}\.(\w+)\('(\/[^']*)', (?:allow\('(\w+)'\))?/gm,
+      /^ {2}\.(\w+)\('(\/[^']*)', (?:allow\('(\w+)'\)|(identify))?/gm,
     )
-    const asked = [...routes].map(([, method, path, scope]) => [
+    const each = (...scopes: string[]) => scopes.map((scope) => ({ [scope]: [] }))
+    const asked = [...routes].map(([, method, path, scope, anyToken]) => [
       `${method} ${path?.replaceAll(/:(\w+)/g, '{$1}')}`,
-      scope ? [{ [scope]: [] }] : [],
+      scope ? each(scope) : anyToken ? each(...SCOPES) : [],
     ])
     const documented = Object.entries(paths).flatMap(([path, item]) =>
       METHODS.flatMap((method) =>

@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { describe, expect } from 'vitest'
+import { unstable_readConfig } from 'wrangler'
 import { AUTHORIZED, type Inbox, test } from '../support/world'
 
 /** The status line and headers of an answer, and its body, byte for byte as they come over the wire. */
@@ -60,6 +62,18 @@ describe('the router answers', () => {
       if (parameter) expect(answer.body.errors[0]?.parameter).toBe(parameter)
     })
   }
+
+  test('every route at once, before anything is looked for among the assets', () => {
+    const routes = readFileSync('worker.ts', 'utf8').matchAll(/\.(?:get|post|delete)\('(\/\S*?)'/g)
+    const { assets } = unstable_readConfig({ config: 'wrangler.jsonc' })
+    const first = [assets?.run_worker_first].flat()
+    const beginsWith = (path: string, rule: unknown) =>
+      typeof rule === 'string' && rule.endsWith('*') && path.startsWith(rule.slice(0, -1))
+    const later = [...routes].filter(
+      ([, path = '']) => !first.some((rule) => rule === path || beginsWith(path, rule)),
+    )
+    expect(later.map(([, path]) => path)).toEqual([])
+  })
 
   test('only /health without a token', async ({ inbox }) => {
     expect((await fetch(new URL('/health', inbox.url))).status).toBe(200)

@@ -120,6 +120,7 @@ describe('a filter', () => {
         limit: 1,
         offset: 0,
         after: null,
+        body: 'full',
       })
       const found = db.prepare(page.sql).all(...page.bindings).length
       db.exec('DELETE FROM events')

@@ -23,6 +23,9 @@ test('lists what a filter finds, page by page or all of it', async ({ inbox }) =
     found.push(event_id)
   expect(found).toEqual(events.slice(2).map(({ event_id }) => event_id))
   expect(asked(/cursor=/)).toHaveLength(2)
+  const previews = await client.list({ ...filter, body: 'preview', limit: 1 })
+  const sizes = previews.data.map((event): number => event.payload_bytes)
+  expect(sizes).toEqual([JSON.stringify(events[0]?.payload).length])
   const wrong = client.list({ limit: 0 })
   await expect(wrong).rejects.toMatchObject({ code: 'INVALID_PARAMETER', status: 400 })
 })
@@ -65,8 +68,10 @@ test('claims, extends and settles by hand', async ({ inbox }) => {
   expect(await client.claim({ subscription })).toMatchObject({ data: [], lease: null })
 })
 
-test('counts, and counts anew', async ({ inbox }) => {
+test('counts, counts anew, and says who it is', async ({ inbox }) => {
   const { client } = clientFor(inbox.url)
+  const scopes = ['write', 'read', 'manage', 'consume']
+  expect(await client.whoami()).toEqual({ name: 'development', scopes })
   expect(await client.metrics({ detail: 'shards' })).toMatchObject({ shards: [{}, {}] })
   expect(await client.metrics({ verify: true })).toMatchObject({ verified: true, differences: [] })
 })

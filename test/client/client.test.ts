@@ -29,6 +29,8 @@ describe('a client made of openapi.json', () => {
     expect(await uses.postCloudEvent(client)).toBe('accepted')
     expect(await uses.postOnceByKey(client)).toEqual(['true', 'trace-1'])
     expect(await uses.listOrders(client)).toEqual([[17, null, 0]])
+    expect(await uses.listPreviews(client)).toEqual([{}])
+    expect(await uses.nameOf(client)).toEqual(['development', expect.arrayContaining(['read'])])
     expect(await uses.settle(client, posted.event_id)).toEqual([1, 'delivered', 'STATUS_CONFLICT'])
     expect(await uses.ackMany(client, ['b-1', 'nobody'])).toEqual(['delivered', 'EVENT_NOT_FOUND'])
     expect(await uses.redrive(client)).toEqual([0, []])

@@ -84,11 +84,20 @@ export async function listOrders(client: Client) {
       },
     },
   })
-  return data?.data.map(({ payload, metadata, retry_count }) => [
-    payload.order,
-    metadata,
-    retry_count,
-  ])
+  // Without whole bodies they would have a payload_preview.
+  return data?.data.flatMap((event) =>
+    'payload' in event ? [[event.payload.order, event.metadata, event.retry_count]] : [],
+  )
+}
+
+export async function listPreviews(client: Client) {
+  const { data } = await client.GET('/inbox', { params: { query: { body: 'preview', limit: 1 } } })
+  return data?.data.map((event) => ('members' in event ? event.members : null))
+}
+
+export async function nameOf(client: Client) {
+  const { data } = await client.GET('/whoami')
+  return [data?.data.name, data?.data.scopes]
 }
 
 export async function settle(client: Client, id: string) {

@@ -54,13 +54,17 @@ export function reportMistakes(env: Env): void {
     logOnce('warn', 'the configuration may not be as it was meant', { warnings })
 }
 
+/** Lets every token that is known through, whatever its scopes, as often as RATE_LIMIT allows. */
+export async function identify(request: InboxRequest, env: Env): Promise<void> {
+  request.caller = callerOf(request, env)
+  await limitRate(env, request.caller.name)
+}
+
 /** Lets only tokens with the scope through, each as often as RATE_LIMIT allows. */
 export function allow(scope: Scope): Handler {
   return async (request, env) => {
-    const caller = callerOf(request, env)
-    request.caller = caller
-    await limitRate(env, caller.name)
-    if (caller.scopes.includes(scope)) return
+    await identify(request, env)
+    if (request.caller?.scopes.includes(scope)) return
     const headers = { 'WWW-Authenticate': `Bearer error="insufficient_scope", scope="${scope}"` }
     throw new HttpError(
       403,
