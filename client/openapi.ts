@@ -738,6 +738,8 @@ export interface components {
             oldest_unstored_seconds: number;
             /** @description The present minute, last, and the 60 before it. */
             per_minute: components["schemas"]["MinuteCounts"][];
+            /** @description With `chart=day`, the present hour, last, and the 23 before it; with `chart=month`, 719. Hours of before the counts were kept have zeros. */
+            per_hour?: components["schemas"]["HourCounts"][];
             /** @description With `detail=shards`. */
             shards?: components["schemas"]["ShardCounts"][];
             /** @description With `verify=1`: whether all that was compared agrees. */
@@ -780,6 +782,17 @@ export interface components {
         };
         MinuteCounts: {
             minute: components["schemas"]["Time"];
+            /** @description Accepted. */
+            accepted: number;
+            /** @description Written to D1. */
+            stored: number;
+            /** @description Acknowledged. */
+            delivered: number;
+            /** @description Given up. */
+            failed: number;
+        };
+        HourCounts: {
+            hour: components["schemas"]["Time"];
             /** @description Accepted. */
             accepted: number;
             /** @description Written to D1. */
@@ -2937,6 +2950,8 @@ export interface operations {
                 format?: "json" | "prometheus" | "openmetrics";
                 /** @description `shards` adds each shard's own counts; JSON only. */
                 detail?: "none" | "shards";
+                /** @description `day` adds `per_hour` of the last 24 hours, `month` of the last 30 days; JSON only. */
+                chart?: "hour" | "day" | "month";
                 /** @description `1` recounts rows against counters and D1, and sends again what D1 has lost of the dead letters; JSON only. */
                 verify?: "0" | "1";
             };

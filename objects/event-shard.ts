@@ -194,10 +194,11 @@ export class EventShard extends RecountedShard {
   /**
    * Returns the counters, which change in the same transaction as the events they count.
    * @param count for noteShardCount
+   * @param hours of how many hours to count what happened in them
    */
-  async metrics(count?: number): Promise<WithShardCounts<ShardMetrics>> {
+  async metrics(count?: number, hours = 0): Promise<WithShardCounts<ShardMetrics>> {
     const raised = await this.#raised(count)
-    return { ...this.store.metrics(), subscriptions: this.#claims.metrics(), ...raised }
+    return { ...this.store.metrics(hours), subscriptions: this.#claims.metrics(), ...raised }
   }
 
   /** Lists leases that are not over, those first that end first, and counts the requests that wait for events. */

@@ -1,15 +1,7 @@
+import { type HourCounts, MINUTE_MS, type MinuteCounts } from './chart'
 import type { SubscriptionMetrics } from './claim'
 import { INBOX, isoTime } from './event'
 import { type CountsBySource, NO_COUNTS, refusedBySource, sumOfSources } from './source-counts'
-
-/** What happened in a shard within one minute; `minute` is minutes since 1970. */
-export interface MinuteCounts {
-  minute: number
-  accepted: number
-  stored: number
-  delivered: number
-  failed: number
-}
 
 /** The kinds of things that are counted as they happen, in sums that only rise. */
 export type Happening = 'accepted' | 'stored' | 'delivered' | 'failed'
@@ -36,6 +28,8 @@ export interface ShardMetrics {
   oldest_unstored_at: number | null
   last_processed_at: number | null
   minutes: MinuteCounts[]
+  /** Of as many hours as were asked for; absent when none were, and from shards of the version before. */
+  hours?: HourCounts[]
   /** What came in by each source; absent from shards of the version before. */
   sources?: CountsBySource
   /** Seconds from accepting to storing. */
@@ -44,9 +38,6 @@ export interface ShardMetrics {
   subscriptions?: Map<string, SubscriptionMetrics>
 }
 
-export const MINUTE_MS = 60_000
-/** A shard keeps the present minute and 60 full ones. */
-export const MINUTES_KEPT = 61
 /** `processing_rate` is the mean of this many full minutes. */
 const RATE_MINUTES = 5
 /** Upper bounds in seconds. They reach from a drain at once to an outage of minutes. */
@@ -86,30 +77,6 @@ export function summarise(shards: ShardMetrics[], now: number) {
     processing_rate: processingRate(shards, now),
     oldest_unstored_seconds: Number.isFinite(oldest) ? Math.max(0, (now - oldest) / 1000) : 0,
   }
-}
-
-/** Sums up each of the last 60 minutes and the present one, oldest first. */
-export function perMinute(shards: ShardMetrics[], now: number) {
-  const present = Math.floor(now / MINUTE_MS)
-  const byMinute = Map.groupBy(
-    shards.flatMap((shard) => shard.minutes),
-    ({ minute }) => minute,
-  )
-  return Array.from({ length: MINUTES_KEPT }, (_, index) => {
-    const minute = present - MINUTES_KEPT + 1 + index
-    const counts = {
-      minute: isoTime(minute * MINUTE_MS),
-      accepted: 0,
-      stored: 0,
-      delivered: 0,
-      failed: 0,
-    }
-    for (const each of byMinute.get(minute) ?? []) {
-      for (const what of ['accepted', 'stored', 'delivered', 'failed'] as const)
-        counts[what] += each[what]
-    }
-    return counts
-  })
 }
 
 /**

@@ -1,12 +1,7 @@
 import { version } from '../package.json'
+import { CHART_HOURS, perHour, perMinute } from '../shared/chart'
 import { configurationOf } from '../shared/config'
-import {
-  perMinute,
-  type ShardMetrics,
-  sourcesIn,
-  subscriptionsIn,
-  summarise,
-} from '../shared/metrics'
+import { type ShardMetrics, sourcesIn, subscriptionsIn, summarise } from '../shared/metrics'
 import { shardName } from '../shared/owners'
 import { json, now } from './http/answers'
 import type { InboxRequest } from './http/middleware'
@@ -21,14 +16,16 @@ import { verifyCounts } from './verify'
  * It costs the same whatever the number of events, except with `verify=1`.
  */
 export async function getMetrics(request: InboxRequest, env: Env): Promise<Response> {
-  const read = readParameters(new URL(request.url).searchParams, ['format', 'detail', 'verify'])
+  const names = ['format', 'detail', 'chart', 'verify']
+  const read = readParameters(new URL(request.url).searchParams, names)
   const asked = read.choice('format', ['json', 'prometheus', 'openmetrics'])
   const format = read.text('format') ? asked : preferredFormat(request.headers.get('Accept'))
   const detail = read.choice('detail', ['none', 'shards'])
+  const hours = CHART_HOURS[read.choice('chart', ['hour', 'day', 'month'])]
   const verify = read.choice('verify', ['0', '1'])
   read.done()
   const verification = verify === '1' ? await verifyCounts(env) : {}
-  const shards = await allMetrics(env)
+  const shards = await allMetrics(env, format === 'json' ? hours : 0)
   const at = Date.now()
   // A counter of Prometheus must never fall, so it has only what the shards were told.
   const untold = format === 'json' ? untoldRefusals() : NONE
@@ -47,6 +44,7 @@ export async function getMetrics(request: InboxRequest, env: Env): Promise<Respo
   const data = {
     ...summarise(shards, at),
     per_minute: perMinute(shards, at),
+    ...(hours > 0 && { per_hour: perHour(shards, at, hours) }),
     sources,
     subscriptions,
     ...(byShard && { shards: byShard }),
@@ -61,6 +59,6 @@ export async function totals(env: Env) {
   return summarise(await allMetrics(env), Date.now())
 }
 
-async function allMetrics(env: Env): Promise<ShardMetrics[]> {
-  return askAllShards(env, (shard, count) => shard.metrics(count))
+async function allMetrics(env: Env, hours = 0): Promise<ShardMetrics[]> {
+  return askAllShards(env, (shard, count) => shard.metrics(count, hours))
 }

@@ -1,4 +1,4 @@
-import { MINUTE_MS } from '../../shared/metrics'
+import { MINUTE_MS } from '../../shared/chart'
 import type { Sql } from './sql'
 
 /** A run number serves this many writes; then the object takes another one. */

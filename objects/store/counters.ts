@@ -3,9 +3,6 @@ import {
   emptyHistogram,
   type Happening,
   type Histogram,
-  MINUTE_MS,
-  type MinuteCounts,
-  MINUTES_KEPT,
   observe,
   type ShardMetrics,
 } from '../../shared/metrics'
@@ -21,6 +18,7 @@ import {
   encodeSubscriptions,
   sumOfSubscriptions,
 } from '../../shared/subscription-counts'
+import { minuteStartsOn } from './minute-starts'
 import type { Sql } from './sql'
 
 /** Says how far counters move, and what happened, for the sums that only rise. */
@@ -78,8 +76,9 @@ export function sumOf(one: CountChanges, two: CountChanges): CountChanges {
   }
 }
 
-/** Keeps one row of counts, and a row a minute for the last hour. The counts change together with what they count. */
+/** Keeps one row of counts, and how minutes and hours began. The counts change together with what they count. */
 export function countersOn(sql: Sql) {
+  const minuteStarts = minuteStartsOn(sql)
   const latency = (): Histogram => {
     const [row] = sql.rows<{ latency: string | null }>('SELECT latency FROM counters')
     return row?.latency ? JSON.parse(row.latency) : emptyHistogram()
@@ -92,25 +91,6 @@ export function countersOn(sql: Sql) {
     const statement = 'SELECT subscriptions FROM counters'
     const [row] = sql.rows<{ subscriptions: string | null }>(statement)
     return decodeSubscriptions(row?.subscriptions ?? null)
-  }
-  /**
-   * Begins a row for the present minute, if there is none yet.
-   * When the wall clock goes back a little, the newest minute goes on; minutes further ahead were a mistake.
-   */
-  const beginMinute = (): void => {
-    const minute = Math.floor(Date.now() / MINUTE_MS)
-    const newest = sql.number('SELECT coalesce(max(minute), 0) FROM minute_starts')
-    if (newest === minute || newest === minute + 1) return
-    sql.run(
-      'DELETE FROM minute_starts WHERE minute > ? OR minute <= ?',
-      minute,
-      minute - MINUTES_KEPT,
-    )
-    sql.run(
-      `INSERT OR IGNORE INTO minute_starts
-       SELECT ?, accepted_total, stored_total, delivered_total, failed_total FROM counters`,
-      minute,
-    )
   }
   return {
     subscriptions,
@@ -125,7 +105,7 @@ export function countersOn(sql: Sql) {
       const bySource = changes.sources && sumOfSources([sources(), changes.sources])
       const bySubscription =
         changes.subscriptions && sumOfSubscriptions([subscriptions(), changes.subscriptions])
-      beginMinute()
+      minuteStarts.begin()
       sql.run(
         `UPDATE counters SET clock = ?1, clock_seen = ?1,
            pending = pending + ?, delivered = delivered + ?, failed = failed + ?,
@@ -156,8 +136,12 @@ export function countersOn(sql: Sql) {
       if (!counts) throw new Error('the counters are missing')
       return counts
     },
-    metrics(): Omit<ShardMetrics, 'subscriptions'> {
-      type Columns = Omit<ShardMetrics, 'minutes' | 'latency' | 'sources' | 'subscriptions'>
+    /** @param hours of how many hours to count what happened in them */
+    metrics(hours = 0): Omit<ShardMetrics, 'subscriptions'> {
+      type Columns = Omit<
+        ShardMetrics,
+        'minutes' | 'hours' | 'latency' | 'sources' | 'subscriptions'
+      >
       const [counters] = sql.rows<Columns>(
         `SELECT pending, delivered, failed, queue_depth, letters, accepted_total, stored_total, delivered_total,
            failed_total, started_at, last_processed_at, (
@@ -169,15 +153,9 @@ export function countersOn(sql: Sql) {
          ) AS oldest_unstored_at FROM counters`,
       )
       if (!counters) throw new Error('the counters are missing')
-      const since = Math.floor(Date.now() / MINUTE_MS) - MINUTES_KEPT
-      const gained = (what: string) =>
-        `lead(start.${what}_total, 1, now.${what}_total) OVER later - start.${what}_total AS ${what}`
-      const minutes = sql.rows<MinuteCounts>(
-        `SELECT minute, ${gained('accepted')}, ${gained('stored')}, ${gained('delivered')}, ${gained('failed')}
-         FROM minute_starts AS start, counters AS now WHERE minute > ? WINDOW later AS (ORDER BY minute)`,
-        since,
-      )
-      return { ...counters, minutes, latency: latency(), sources: sources() }
+      const minutes = minuteStarts.minutes()
+      const ofHours = hours > 0 && { hours: minuteStarts.hours(hours) }
+      return { ...counters, minutes, ...ofHours, latency: latency(), sources: sources() }
     },
   }
 }

@@ -198,8 +198,8 @@ export class ShardStore {
   }
 
   /** Returns the counters. They change in the same transaction as what they count, so they are always exact. */
-  metrics(): Omit<ShardMetrics, 'subscriptions'> {
-    return this.#counters.metrics()
+  metrics(hours = 0): Omit<ShardMetrics, 'subscriptions'> {
+    return this.#counters.metrics(hours)
   }
 
   /** Counts what was done in each subscription. */

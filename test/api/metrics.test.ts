@@ -4,12 +4,11 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { describe, expect, onTestFinished, test as plain } from 'vitest'
+import { MINUTE_MS, perMinute } from '../../shared/chart'
 import {
   BUCKETS,
   emptyHistogram,
-  MINUTE_MS,
   observe,
-  perMinute,
   sourcesIn,
   subscriptionsIn,
   type ShardMetrics,
