@@ -408,8 +408,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List dead letters, newest first
-         * @description Has one for each subscription that an event failed in, with its reason and its attempts.
+         * List dead letters, newest first, or their reasons
+         * @description Has one for each subscription that an event failed in, with its reason and its attempts. With `reason` or `subscription`, and with `group=reason`, it looks at the newest 10,000 only, and says in `complete` whether these are all.
          */
         get: operations["listDeadLetters"];
         put?: never;
@@ -711,10 +711,29 @@ export interface components {
         };
         DeadLetterPage: {
             data: components["schemas"]["DeadLetter"][];
-            /** @description Dead letters that the shards count. */
-            total: number;
+            /** @description Dead letters that the shards count. With `reason` or `subscription`, those that match, or null when not all were looked at. */
+            total: number | null;
+            /** @description With `reason` or `subscription`: whether all letters were looked at. If not, the newest 10,000 were. */
+            complete?: boolean;
             limit: number;
             offset: number;
+            timestamp: components["schemas"]["Time"];
+        };
+        DeadLetterReason: {
+            reason: string;
+            /** @description How many letters have it. */
+            count: number;
+            oldest_failed_at: components["schemas"]["Time"];
+            newest_failed_at: components["schemas"]["Time"];
+            /** @description In which it is; an empty name for events that the database refused. */
+            subscriptions: string[];
+        };
+        DeadLetterReasons: {
+            data: components["schemas"]["DeadLetterReason"][];
+            /** @description How many reasons there are. */
+            total: number;
+            /** @description Whether all letters were looked at. If not, the newest 10,000 were. */
+            complete: boolean;
             timestamp: components["schemas"]["Time"];
         };
         Metrics: {
@@ -2831,6 +2850,12 @@ export interface operations {
                 limit?: components["parameters"]["Limit"];
                 /** @description Rows to skip. */
                 offset?: components["parameters"]["Offset"];
+                /** @description Only letters with exactly this reason, as it is listed. */
+                reason?: string;
+                /** @description Only letters of this subscription; empty for those of events that the database refused. */
+                subscription?: string;
+                /** @description `reason` lists the reasons instead, those first that most letters have: 100 at most. `limit` and `offset` cannot be given with it. */
+                group?: "none" | "reason";
             };
             header?: {
                 /** @description Kept with the event, returned and logged; up to 128 of `A-Z a-z 0-9 . _ : -`, or one is made instead. */
@@ -2841,33 +2866,14 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A page. */
+            /** @description A page of letters, or the reasons. */
             200: {
                 headers: {
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "data": [
-                     *         {
-                     *           "event_id": "order-17-paid",
-                     *           "subscription": "inbox",
-                     *           "shard": "shard-1",
-                     *           "reason": "card declined",
-                     *           "retry_count": 3,
-                     *           "correlation_id": "01a1fc7f-2295-765f-a67a-5c3ff386a72c",
-                     *           "failed_at": "2026-11-21T04:13:16.574Z"
-                     *         }
-                     *       ],
-                     *       "total": 1,
-                     *       "limit": 50,
-                     *       "offset": 0,
-                     *       "timestamp": "2026-11-21T04:13:16.574Z"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["DeadLetterPage"];
+                    "application/json": components["schemas"]["DeadLetterPage"] | components["schemas"]["DeadLetterReasons"];
                 };
             };
             400: components["responses"]["BadRequest"];
@@ -2896,6 +2902,7 @@ export interface operations {
                 "application/json": components["schemas"]["EventIds"] | {
                     /** @description Exactly as the dead letters have it. */
                     reason: string;
+                    subscription?: components["schemas"]["SubscriptionName"];
                 } | {
                     /** @constant */
                     all: true;

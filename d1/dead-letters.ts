@@ -3,7 +3,7 @@ import { INBOX } from '../shared/event'
 import { readRows, runOnD1 } from './reader'
 
 /**
- * This module has every statement on the dead letters in D1.
+ * This module has the statements on the dead letters in D1, but for those that search them.
  * They are in the table `letters`. The table `dead_letters` has those of the version before: such a row counts as one
  * of the subscription INBOX, unless `letters` has the same failure by its name.
  */
@@ -90,10 +90,10 @@ async function runOnLetters(db: D1Database, sql: string, letters: LetterKey[]): 
 
 // Each table has an index in this order, and SQLite merges them: it reads only as far as the page needs. A third term
 // would have it sort. Letters of one event that failed at one moment come as the index has them, by subscription.
-const NEWEST = `
+export const NEWEST_LETTERS = `
   SELECT event_id, subscription, ${CONTENT}, failed_at FROM letters
   UNION ALL ${former(`'${INBOX}'`, CONTENT)}
-  ORDER BY failed_at DESC, event_id DESC LIMIT ? OFFSET ?`
+  ORDER BY failed_at DESC, event_id DESC`
 
 /** Reads letters, newest first. @throws HttpError 503 when D1 does not answer */
 export async function readLetters(
@@ -101,7 +101,7 @@ export async function readLetters(
   limit: number,
   offset: number,
 ): Promise<DeadLetterMessage[]> {
-  return readRows(db, NEWEST, [limit, offset])
+  return readRows(db, `${NEWEST_LETTERS} LIMIT ? OFFSET ?`, [limit, offset])
 }
 
 const between = (end: string) => `

@@ -8,7 +8,7 @@ export const D1_TIMEOUT_MS = 10_000
 
 export const SCHEMA_MISSING = 'D1 lacks tables of schema.sql: apply it with "npm run schema"'
 
-type Binding = string | number
+type Binding = string | number | null
 
 /** Says whether D1 lacks a table or column. Such a failure does not pass by itself. */
 export function isSchemaMissing(error: unknown): boolean {

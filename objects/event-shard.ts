@@ -157,19 +157,12 @@ export class EventShard extends RecountedShard {
    * @returns how many events; call again while there are `more`
    */
   async redrive(reason: string | null, by = ''): Promise<Redriven> {
-    return this.#commits.ride(() => {
-      const letters = this.store.letters.pairs(reason, REDRIVE_A_STEP)
-      const ids = [...new Set(letters.map(([id]) => id))]
-      const only = reason === null ? undefined : letters
-      const move = { verb: 'retry', ids, letters: only, by } as const
-      const outcomes = moveEvents(this.store, move, this.#policy)
-      const event_ids = ids.filter((_, index) => outcomes[index]?.outcome === 'moved')
-      return {
-        redriven: event_ids.length,
-        event_ids: event_ids.slice(0, LOGGED_IDS),
-        more: letters.length === REDRIVE_A_STEP,
-      }
-    })
+    return this.#redrive(null, reason, by)
+  }
+
+  /** Does so in one subscription. A shard of the version before does not know this, and must not redrive in all. */
+  async redriveIn(subscription: string, reason: string, by = ''): Promise<Redriven> {
+    return this.#redrive(subscription, reason, by)
   }
 
   /**
@@ -248,6 +241,22 @@ export class EventShard extends RecountedShard {
 
   #move(move: Move): Promise<MoveOutcome[]> {
     return this.#commits.ride(() => moveEvents(this.store, move, this.#policy))
+  }
+
+  #redrive(subscription: string | null, reason: string | null, by: string): Promise<Redriven> {
+    return this.#commits.ride(() => {
+      const letters = this.store.letters.pairs(reason, REDRIVE_A_STEP, subscription)
+      const ids = [...new Set(letters.map(([id]) => id))]
+      const only = reason === null ? undefined : letters
+      const move = { verb: 'retry', ids, letters: only, by } as const
+      const outcomes = moveEvents(this.store, move, this.#policy)
+      const event_ids = ids.filter((_, index) => outcomes[index]?.outcome === 'moved')
+      return {
+        redriven: event_ids.length,
+        event_ids: event_ids.slice(0, LOGGED_IDS),
+        more: letters.length === REDRIVE_A_STEP,
+      }
+    })
   }
 
   async #raised(count: number | undefined): Promise<WithShardCounts<object>> {

@@ -37,6 +37,8 @@ export const LIMITS = {
   PAGE_BYTES: 8_000_000,
   /** A filter that no index serves is tried on at most this many events a page. The cursor goes on from there. */
   PAGE_SCAN: 10_000,
+  /** Dead letters have so many groups at most, the largest ones. */
+  LETTER_GROUPS: 100,
   /** A claim gives out fewer events rather than more than this, in UTF-16 units; they take two bytes each. */
   CLAIM_CHARS: 4_000_000,
   CLAIM_EVENTS: 100,

@@ -10,8 +10,14 @@ import { didYouMean } from '../shared/suggestion'
 
 /** This module parses the bodies of requests that change events. No I/O. */
 
-/** The dead letters to redrive: those with these ids, or with this reason. A null reason means all of them. */
-export type Redrive = { event_ids: string[] } | { reason: string | null }
+/**
+ * The dead letters to redrive: those with these ids, or with this reason, in one subscription or in any. A null reason
+ * means all of them.
+ */
+export type Redrive =
+  | { event_ids: string[] }
+  | { reason: string; subscription: string | undefined }
+  | { reason: null }
 
 /** In which subscription to act on an event by its id; undefined for all in which that can be done. */
 export interface Where {
@@ -49,17 +55,27 @@ function subscriptionIn({ subscription }: Record<string, unknown>): string | und
   throw invalidBody([{ pointer: '#/subscription', detail: NAME_RULE }])
 }
 
-/** Parses `{"event_ids": [...]}`, `{"reason": "…"}` or `{"all": true}`. */
+/** Parses `{"event_ids": [...]}`, `{"reason": "…", "subscription"?}` or `{"all": true}`. */
 export function parseRedrive(text: string): Redrive {
-  const body = parseObject(text, ['event_ids', 'reason', 'all'])
+  const { subscription, ...body } = parseObject(text, [
+    'event_ids',
+    'reason',
+    'all',
+    'subscription',
+  ])
   if (Object.keys(body).length !== 1) {
     throw invalidBody([
       { pointer: '#', detail: 'must have exactly one of "event_ids", "reason" and "all"' },
     ])
   }
+  if (subscription != null && !('reason' in body)) {
+    const detail = 'goes with "reason" only'
+    throw invalidBody([{ pointer: '#/subscription', detail }])
+  }
   if ('event_ids' in body) return { event_ids: eventIds(body) }
   if (body.all === true) return { reason: null }
-  if (typeof body.reason === 'string') return { reason: cutReason(body.reason) }
+  if (typeof body.reason === 'string')
+    return { reason: cutReason(body.reason), subscription: subscriptionIn({ subscription }) }
   throw invalidBody([
     'all' in body
       ? { pointer: '#/all', detail: 'must be true' }

@@ -1,27 +1,62 @@
 import { readLetters } from '../d1/dead-letters'
-import { parseDeadLetter } from '../shared/dead-letter'
+import {
+  countMatchingLetters,
+  type LetterFilter,
+  readLetterGroups,
+  readMatchingLetters,
+} from '../d1/letter-search'
+import { cutReason, parseDeadLetter } from '../shared/dead-letter'
 import { LIMITS } from '../shared/limits'
 import { firstOf, log } from '../shared/log'
+import type { Redriven } from '../shared/outcomes'
 import { askMoves } from './actions'
-import { parseRedrive } from './commands'
+import { parseRedrive, type Redrive } from './commands'
 import { recordDeadLetters } from './dead-letter-log'
 import { json, now } from './http/answers'
 import { readText, requireJson } from './http/body'
 import type { InboxRequest } from './http/middleware'
 import { readParameters } from './http/parameters'
-import { shardSilent } from './http/silence'
+import { isFormer, shardSilent } from './http/silence'
 import { DEFAULT_LIMIT } from './inbox-query'
+import { isSubscriptionName, NAME_RULE } from './lease-commands'
 import { totals } from './metrics'
-import { allShards } from './shards'
+import { allShards, type Shard } from './shards'
 
-/** Answers GET /dlq with the dead letters that D1 has, newest first. `total` counts those of the shards. */
+/**
+ * Answers GET /dlq with the dead letters that D1 has, newest first: all, or those that match. `total` counts those of
+ * the shards; with a filter, those that D1 has of the newest. With `group=reason` it answers with groups instead.
+ */
 export async function getDeadLetters(request: InboxRequest, env: Env): Promise<Response> {
-  const read = readParameters(new URL(request.url).searchParams, ['limit', 'offset'])
+  const names = ['limit', 'offset', 'reason', 'subscription', 'group']
+  const read = readParameters(new URL(request.url).searchParams, names)
   const limit = read.integer('limit', DEFAULT_LIMIT, 1, LIMITS.PAGE_EVENTS)
   const offset = read.integer('offset', 0, 0, Number.MAX_SAFE_INTEGER)
+  const isGrouped = read.choice('group', ['none', 'reason']) === 'reason'
+  const reason = read.text('reason')
+  const subscription = read.text('subscription')
+  if (subscription && !isSubscriptionName(subscription)) read.complain('subscription', NAME_RULE)
+  for (const name of ['limit', 'offset'])
+    if (isGrouped && read.text(name) !== null) read.complain(name, 'cannot be given with group')
   read.done()
-  const [data, { dlq_count }] = await Promise.all([readLetters(env.DB, limit, offset), totals(env)])
-  return json({ data, total: dlq_count, limit, offset, timestamp: now() })
+  const filter = { reason: reason === null ? null : cutReason(reason), subscription }
+  if (isGrouped) return answerGroups(env, filter)
+  if (reason === null && subscription === null) {
+    const letters = readLetters(env.DB, limit, offset)
+    const [data, { dlq_count }] = await Promise.all([letters, totals(env)])
+    return json({ data, total: dlq_count, limit, offset, timestamp: now() })
+  }
+  const letters = readMatchingLetters(env.DB, filter, limit, offset)
+  const [data, count] = await Promise.all([letters, countMatchingLetters(env.DB, filter)])
+  return json({ data, ...count, limit, offset, timestamp: now() })
+}
+
+/** Answers with the reasons of the dead letters that match, and how many have each. */
+async function answerGroups(env: Env, filter: LetterFilter): Promise<Response> {
+  const [{ groups, reasons }, { complete }] = await Promise.all([
+    readLetterGroups(env.DB, filter),
+    countMatchingLetters(env.DB, filter),
+  ])
+  return json({ data: groups, total: reasons, complete, timestamp: now() })
 }
 
 /** Answers POST /dlq/retry: makes dead letters pending again, by ids, by reason, or all. It says how many. */
@@ -41,7 +76,7 @@ export async function postRedrive(request: InboxRequest, env: Env): Promise<Resp
   const counts = (await allShards(env)).map(async (shard) => {
     let redriven = 0
     for (;;) {
-      const step = await shard.redrive(wanted.reason, by)
+      const step = await redrive(shard, wanted, by)
       redriven += step.redriven
       ids.push(...(step.event_ids ?? []))
       if (!step.more || step.redriven === 0) return redriven
@@ -52,6 +87,19 @@ export async function postRedrive(request: InboxRequest, env: Env): Promise<Resp
   const redriven = (await Promise.all(counts)).reduce((sum, count) => sum + count, 0)
   request.facts = firstOf('event_ids', ids, redriven)
   return json({ data: { redriven, skipped: 0 }, timestamp: now() })
+}
+
+/** Has a shard redrive letters. @throws HttpError 503 when one subscription is named to a shard of the version before */
+async function redrive(
+  shard: Shard,
+  wanted: Exclude<Redrive, { event_ids: string[] }>,
+  by: string,
+): Promise<Redriven> {
+  if (wanted.reason === null || wanted.subscription === undefined)
+    return shard.redrive(wanted.reason, by)
+  return shard.redriveIn(wanted.subscription, wanted.reason, by).catch((error: unknown) => {
+    throw isFormer(error) ? shardSilent('POST /dlq/retry') : error
+  })
 }
 
 /** Takes dead letters from the queue. Those that could not be recorded come again, later and later. */

@@ -52,11 +52,11 @@ export function deadLettersOn(sql: Sql) {
         (SELECT value ->> 0, value ->> 1 FROM json_each(?)) RETURNING 1`
       return sql.rows(statement, JSON.stringify(pairs)).length
     },
-    /** Returns at most `limit` pairs that have a dead letter, of any reason or of this one. */
-    pairs(reason: string | null, limit: number): PairKey[] {
-      const statement =
-        'SELECT event_id, subscription FROM letters WHERE ?1 IS NULL OR reason = ?1 LIMIT ?2'
-      return keys(statement, reason, limit)
+    /** Returns at most `limit` pairs that have a dead letter, of any reason and subscription or of these. */
+    pairs(reason: string | null, limit: number, subscription: string | null = null): PairKey[] {
+      const statement = `SELECT event_id, subscription FROM letters
+        WHERE (?1 IS NULL OR reason = ?1) AND (?3 IS NULL OR subscription = ?3) LIMIT ?2`
+      return keys(statement, reason, limit, subscription)
     },
     /** Returns all pairs of these events that have a dead letter. */
     ofEvents(ids: string[]): PairKey[] {

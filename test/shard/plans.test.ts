@@ -158,6 +158,22 @@ test('whatever is written, read by id, recorded, redriven, deleted or pruned is 
   ])
 })
 
+test('a search for dead letters reads the newest ones by their index, and sorts only what it found', async ({
+  inbox,
+}) => {
+  const newest = [
+    'SCAN letters USING INDEX letters_by_time',
+    'SCAN old USING INDEX dead_letters_by_time',
+    SAME_FAILURE,
+  ]
+  await inbox.plans()
+  for (const query of ['reason=no', 'subscription=inbox', 'group=reason']) {
+    expect((await inbox.get(`/dlq?${query}`)).status).toBe(200)
+    // What is listed, and how many there are.
+    expect(await inbox.plans()).toEqual(Array(2).fill({ reads: newest, sorts: false }))
+  }
+})
+
 test('a comparison with D1 finds dead letters by an index, in the order of their ids', async ({
   inbox,
 }) => {
