@@ -34,6 +34,10 @@ export class EventShard extends Shard {
     return unknown('leases')
   }
 
+  override async redriveIn(): Promise<never> {
+    return unknown('redriveIn')
+  }
+
   override fetch(): never {
     throw new TypeError('The receiver does not implement the method "fetch".')
   }

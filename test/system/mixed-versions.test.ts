@@ -15,6 +15,8 @@ test('a worker answers as usual over shards of the version before', async ({ inb
   ])
   const metrics = await inbox.metrics()
   expect(metrics).toMatchObject({ total: 1, pending: 1 })
+  const { per_hour } = (await inbox.get<{ per_hour: object[] }>('/metrics?chart=day')).body.data
+  expect(per_hour[23]).toMatchObject({ accepted: 0 })
   const unproven = await inbox.call('POST', '/in/github', {})
   expect(unproven.status).toBe(401)
   expect((await inbox.ack('mixed')).status).toBe(200)
@@ -39,6 +41,11 @@ test('a worker records, compares and forgets the dead letters of shards of the v
   expect((await inbox.call('POST', '/dlq/retry', redrive)).status).toBe(200)
   await expect.poll(letters).toEqual(['kept: inbox', 'lost: inbox'])
   await inbox.expectVerified()
+  // It cannot do so in one subscription alone, and must not do it in all.
+  const inOne = { reason: 'kept: no', subscription: 'billing' }
+  const refused = await inbox.call('POST', '/dlq/retry', inOne)
+  expect([refused.status, refused.headers.has('Retry-After')]).toEqual([503, true])
+  expect(await letters()).toEqual(['kept: inbox', 'lost: inbox'])
 
   const compare = async () => (await inbox.get<Verification>('/metrics?verify=1')).body.data
   await inbox.db.exec("DELETE FROM dead_letters WHERE event_id = 'lost'")
