@@ -108,12 +108,13 @@ export class Inbox implements T.Leases {
     }
   }
 
+  /** @returns the counts; with `chart` also what happened in each hour of the last day or month */
   metrics({
     signal,
-    detail,
     verify,
-  }: Options & { detail?: 'shards'; verify?: boolean } = {}): Promise<T.Metrics> {
-    const query = queryOf({ detail, ...(verify && { verify: 1 }) })
+    ...more
+  }: Options & { detail?: 'shards'; chart?: T.Chart; verify?: boolean } = {}): Promise<T.Metrics> {
+    const query = queryOf({ ...more, ...(verify && { verify: 1 }) })
     // A recount reads every row.
     return this.#data('GET', `/metrics${query}`, { signal, ...(verify && { timeoutMs: 300_000 }) })
   }
@@ -121,8 +122,17 @@ export class Inbox implements T.Leases {
   deadLetters({
     signal,
     ...page
-  }: Options & { limit?: number; offset?: number } = {}): Promise<T.DeadLetterPage> {
+  }: Options &
+    T.LetterFilter & { limit?: number; offset?: number } = {}): Promise<T.DeadLetterPage> {
     return this.#ask('GET', `/dlq${queryOf(page)}`, { signal })
+  }
+
+  /** @returns the reasons of dead letters, those first that most letters have */
+  deadLetterReasons({
+    signal,
+    ...filter
+  }: Options & Omit<T.LetterFilter, 'reason'> = {}): Promise<T.DeadLetterReasons> {
+    return this.#ask('GET', `/dlq${queryOf({ group: 'reason', ...filter })}`, { signal })
   }
 
   /** Makes dead letters pending again: those of some ids, with one reason, or all. */

@@ -15,6 +15,7 @@ export type Caller = Schemas['Caller']
 export type EventWithTimeline = Schemas['EventWithTimeline']
 export type Moved = Schemas['Moved']['data']
 export type DeadLetterPage = Schemas['DeadLetterPage']
+export type DeadLetterReasons = Schemas['DeadLetterReasons']
 export type Metrics = Schemas['Metrics']
 export type Subscription = Schemas['Subscription']
 export type SubscriptionWithLeases = Schemas['SubscriptionWithLeases']
@@ -34,6 +35,11 @@ export interface Leases {
   extend(token: string, lease_seconds: number, options?: RequestOptions): Promise<Extended>
   settle(token: string, said: Settlement): Promise<SettleResult[]>
 }
+
+/** What a chart of `GET /metrics` shows. */
+export type Chart = NonNullable<Query<'getMetrics'>['chart']>
+/** The dead letters with this reason, and those of this subscription. */
+export type LetterFilter = Pick<Query<'listDeadLetters'>, 'reason' | 'subscription'>
 
 /** What `GET /inbox` takes. */
 export type Filter = Omit<Query<'listEvents'>, 'status' | 'filter' | 'count' | 'body'> & {

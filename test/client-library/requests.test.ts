@@ -39,6 +39,11 @@ test('shows, moves and deletes events', async ({ inbox }) => {
   await expect
     .poll(async () => (await client.deadLetters({ limit: 5 })).data)
     .toMatchObject([{ event_id: 'one', reason: 'no' }])
+  const filter = { reason: 'no', subscription: 'inbox' }
+  expect(await client.deadLetters(filter)).toMatchObject({ total: 1, complete: true })
+  expect(await client.deadLetters({ reason: '' })).toMatchObject({ total: 0, data: [] })
+  expect(await client.deadLetterReasons()).toMatchObject({ data: [{ reason: 'no', count: 1 }] })
+  expect(await client.deadLetterReasons({ subscription: 'by-hand' })).toMatchObject({ total: 0 })
   expect(await client.redrive({ event_ids: ['one', 'two'] })).toEqual({ redriven: 1, skipped: 1 })
   expect(await client.ack('one')).toMatchObject({ event_id: 'one', status: 'delivered' })
   const { timeline } = await client.timeline('one')
@@ -73,6 +78,9 @@ test('counts, counts anew, and says who it is', async ({ inbox }) => {
   const scopes = ['write', 'read', 'manage', 'consume']
   expect(await client.whoami()).toEqual({ name: 'development', scopes })
   expect(await client.metrics({ detail: 'shards' })).toMatchObject({ shards: [{}, {}] })
+  const { per_hour = [] } = await client.metrics({ chart: 'month' })
+  expect(per_hour.at(-1)).toHaveProperty('accepted')
+  expect([per_hour.length, (await client.metrics()).per_hour]).toEqual([720, undefined])
   expect(await client.metrics({ verify: true })).toMatchObject({ verified: true, differences: [] })
 })
 
