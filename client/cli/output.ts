@@ -17,28 +17,43 @@ export interface Output {
   table(rows: unknown[][]): void
 }
 
-export function outputOf(isJson: boolean): Output {
-  const isTerminal = Boolean(process.stderr.isTTY)
-  const isColoured = Boolean(process.stdout.isTTY) && !process.env.NO_COLOR
-  const print = (line: string) => void process.stdout.write(`${line}\n`)
+/** Where output goes, as `process` has it. */
+export interface Outlets {
+  stdout: Outlet
+  stderr: Outlet
+  env: Record<string, string | undefined>
+}
+
+interface Outlet {
+  write(text: string): unknown
+  isTTY?: boolean
+  columns?: number
+}
+
+export function outputOf(isJson: boolean, { stdout, stderr, env }: Outlets = process): Output {
+  const isTerminal = Boolean(stderr.isTTY)
+  // A painted word may go to either of them.
+  const isColoured = Boolean(stdout.isTTY && stderr.isTTY) && !env.NO_COLOR
+  const print = (line: string) => void stdout.write(`${line}\n`)
   return {
     isJson,
     isTerminal,
     print,
-    say: (line) => void process.stderr.write(`${line}\n`),
-    progress: (line) => isTerminal && process.stderr.write(`\r\u001B[K${line}`),
+    say: (line) => void stderr.write(`${line}\n`),
+    progress: (line) => isTerminal && stderr.write(`\r\u001B[K${line}`),
     paint: (text, colour) => (isColoured ? `\u001B[${CODES[colour]}m${text}\u001B[0m` : text),
-    table: (rows) => tableOf(rows).forEach(print),
+    table: (rows) => tableOf(rows, widthOf(stdout)).forEach(print),
   }
 }
 
-/** Lines up cells; numbers to the right. A line is cut at the width of the terminal. */
-function tableOf(rows: unknown[][]): string[] {
+const widthOf = ({ isTTY, columns }: Outlet) => (isTTY ? columns || WIDTH : Infinity)
+
+/** Lines up cells; numbers to the right. A line is cut at `width`. */
+function tableOf(rows: unknown[][], width: number): string[] {
   const widths: number[] = []
   for (const row of rows)
     for (const [at, cell] of row.entries())
       widths[at] = Math.max(widths[at] ?? 0, String(cell).length)
-  const width = process.stdout.isTTY ? process.stdout.columns || WIDTH : Infinity
   return rows.map((row) => {
     const cells = row.map((cell, at) =>
       typeof cell === 'number'
@@ -49,9 +64,11 @@ function tableOf(rows: unknown[][]): string[] {
   })
 }
 
+/** Draws how much of something is done. @param part 1 for all of it, or a little more when that was estimated */
 export function bar(part: number): string {
-  const full = Math.round(Math.min(1, part) * BAR_WIDTH)
-  return `[${'#'.repeat(full)}${'-'.repeat(BAR_WIDTH - full)}] ${Math.floor(part * 100)}%`
+  const done = Math.min(1, part)
+  const full = Math.round(done * BAR_WIDTH)
+  return `[${'#'.repeat(full)}${'-'.repeat(BAR_WIDTH - full)}] ${Math.floor(done * 100)}%`
 }
 
 /** JSON of what the inbox said. Numbers keep their digits where Node can do that (21 and newer). */
