@@ -1,4 +1,6 @@
 -- D1 has the queryable copy of what the shards hold. This file is safe to apply again.
+-- scripts/apply-schema.ts adds the columns that a table of before lacks. So a column that comes later stands last, and
+-- is one that ALTER TABLE can add to rows: NULL, without a default or a constraint.
 
 CREATE TABLE IF NOT EXISTS events (
   event_id    TEXT PRIMARY KEY NOT NULL,
@@ -7,7 +9,9 @@ CREATE TABLE IF NOT EXISTS events (
   status      TEXT NOT NULL CHECK (status IN ('pending', 'delivered', 'failed')),
   created_at  TEXT NOT NULL, -- ISO 8601, UTC, milliseconds: sorts as text
   updated_at  TEXT NOT NULL,
-  retry_count INTEGER NOT NULL DEFAULT 0 CHECK (retry_count >= 0)
+  retry_count INTEGER NOT NULL DEFAULT 0 CHECK (retry_count >= 0),
+  correlation_id TEXT, -- NULL in rows from before there was this column
+  subscriptions  TEXT -- a JSON array of the names that took it when it came; NULL for inbox alone
 ) WITHOUT ROWID;
 
 -- This index serves status alone as well, by its prefix. A third index would only cost one more row written an event.

@@ -20,7 +20,8 @@ async function inboxOf(size: number) {
   const schema = unstable_splitSqlQuery(readFileSync('schema.sql', 'utf8'))
   await DB.batch(schema.map((statement) => DB.prepare(statement)))
   const insert = DB.prepare(`
-    INSERT INTO events SELECT printf('e-%07d', value ->> 0),
+    INSERT INTO events (event_id, payload, metadata, status, created_at, updated_at, retry_count)
+    SELECT printf('e-%07d', value ->> 0),
       json_object(
         'order', value ->> 0,
         'kind', CASE value ->> 0 % 2 WHEN 0 THEN 'order' ELSE 'refund' END,

@@ -2025,6 +2025,12 @@ export interface operations {
                 min_retries?: number;
                 /** @description Most `retry_count`, included. */
                 max_retries?: number;
+                /** @description The one event with this id. */
+                event_id?: components["schemas"]["EventId"];
+                /** @description The `X-Correlation-ID` of the request that the event came with. */
+                correlation_id?: string;
+                /** @description The name of a subscription that took the event when it came; `inbox` finds those that no other one took. */
+                subscription?: components["schemas"]["SubscriptionName"];
                 /** @description What to sort by. */
                 sort?: "created_at" | "event_id" | "updated_at" | "retry_count";
                 /** @description The direction. */

@@ -1,4 +1,4 @@
-import type { EventState, StoredEvent } from '../shared/event'
+import type { CopiedEvent, EventState } from '../shared/event'
 
 type UpdatedFields = Pick<
   EventState,
@@ -17,7 +17,7 @@ export interface D1Change {
   clearBefore: number
   /** Removes dead letters of single subscriptions: one a name, and none that `clearBefore` removes anyway. */
   clearNamed: NamedClear[]
-  insert: StoredEvent | null
+  insert: CopiedEvent | null
   update: UpdatedFields | null
 }
 

@@ -1,4 +1,4 @@
-import { type EventStatus, STATUSES } from '../shared/event'
+import { type EventStatus, INBOX, STATUSES } from '../shared/event'
 import { LIMITS } from '../shared/limits'
 import type { EventRow } from './events'
 import { PREVIEW_COLUMNS, type PreviewBody } from './preview'
@@ -29,6 +29,10 @@ export interface Listing {
   minRetries: number | null
   maxRetries: number | null
   members: MemberFilter[]
+  eventId: string | null
+  correlationId: string | null
+  /** The name of one that took the event when it came. */
+  subscription: string | null
   sort: Sort
   descending: boolean
   limit: number
@@ -66,10 +70,13 @@ export function inboxStatements(listing: Listing): InboxStatements {
   const within = [
     ...condition('created_at >=', listing.from),
     ...condition('created_at <', listing.to),
+    ...condition('event_id =', listing.eventId),
   ]
   const match = [
     ...condition('retry_count >=', listing.minRetries),
     ...condition('retry_count <=', listing.maxRetries),
+    ...condition('correlation_id IS', listing.correlationId),
+    ...(listing.subscription === null ? [] : [isTakenBy(listing.subscription, bind)]),
     ...listing.members.map(({ column, path, value }) => matches(column, bind(path), bind(value))),
   ].join(' AND ')
 
@@ -134,6 +141,11 @@ export function inboxStatements(listing: Listing): InboxStatements {
       SELECT CASE WHEN count(*) <= ${most} THEN coalesce(sum(matched), 0) END AS total FROM (${looked})`
     return { count: used(count, bindings) }
   }
+}
+
+/** Writes the condition that a subscription took the event. In the JSON array, each name stands between quotes. */
+function isTakenBy(name: string, bind: (value: Value) => string): string {
+  return `coalesce(instr(subscriptions, ${bind(`"${name}"`)}) > 0, ${Number(name === INBOX)})`
 }
 
 /**

@@ -6,13 +6,14 @@ import { withTimeout } from '../shared/retry'
 /** Every call of D1 is given up after this time, because D1 is known to stall as well as to fail. */
 export const D1_TIMEOUT_MS = 10_000
 
-export const SCHEMA_MISSING = 'D1 lacks tables of schema.sql: apply it with "npm run schema"'
+export const SCHEMA_MISSING =
+  'D1 lacks tables or columns of schema.sql: apply it with "npm run schema"'
 
 type Binding = string | number | null
 
 /** Says whether D1 lacks a table or column. Such a failure does not pass by itself. */
 export function isSchemaMissing(error: unknown): boolean {
-  return /no such (table|column)/.test(String(error))
+  return /no such (table|column)|has no column named/.test(String(error))
 }
 
 /** Runs a statement and returns its rows. @throws what D1 throws, and a TimeoutError after D1_TIMEOUT_MS */
@@ -44,9 +45,9 @@ export async function readRows<Row>(
   }
 }
 
-/** This statement fails when one of the tables is missing. */
+/** This statement fails when one of the tables is missing, or a column that came later. */
 export const EACH_TABLE = `
-  SELECT EXISTS (SELECT 1 FROM events) OR EXISTS (SELECT 1 FROM letters)
+  SELECT EXISTS (SELECT correlation_id, subscriptions FROM events) OR EXISTS (SELECT 1 FROM letters)
     OR EXISTS (SELECT 1 FROM dead_letters) OR EXISTS (SELECT 1 FROM fences)`
 
 /** Resolves when D1 answers and has its tables. @throws HttpError 503 */

@@ -1,4 +1,4 @@
-import { bodyLength, INBOX, isoTime, type StoredEvent } from '../shared/event'
+import { bodyLength, type CopiedEvent, INBOX, isoTime } from '../shared/event'
 import { withTimeout } from '../shared/retry'
 import { type D1Change, MAX_STEP_CHARS } from './change'
 import { D1_TIMEOUT_MS } from './reader'
@@ -41,18 +41,22 @@ const DELETE_DEAD_LETTERS = `
     JOIN dead_letters AS old ON old.event_id = gone.value ->> 0
     WHERE old.failed_at < gone.value ->> 1)`
 
+const COLUMNS = `event_id, payload, metadata, status, created_at, updated_at, retry_count, correlation_id,
+    subscriptions`
+
 // An event that a write whose answer was lost has stored is left as it is. When D1 has another event under this id, the
 // primary key rejects the write.
 const INSERT_MANY = `
-  INSERT INTO events (event_id, payload, metadata, status, created_at, updated_at, retry_count)
-  SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6
+  INSERT INTO events (${COLUMNS})
+  SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
+    value ->> 8
   FROM json_each(?3) AS new
   WHERE ${NOT_LATE} AND NOT EXISTS (
     SELECT 1 FROM events WHERE event_id = new.value ->> 0 AND created_at = new.value ->> 4)`
 
 const INSERT_ONE = `
-  INSERT INTO events (event_id, payload, metadata, status, created_at, updated_at, retry_count)
-  SELECT ?3, ?4, ?5, ?6, ?7, ?8, ?9
+  INSERT INTO events (${COLUMNS})
+  SELECT ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11
   WHERE ${NOT_LATE} AND NOT EXISTS (SELECT 1 FROM events WHERE event_id = ?3 AND created_at = ?7)`
 
 // A write that is not late has the last word, whatever the clocks say. A row that would not change costs nothing.
@@ -80,7 +84,7 @@ export function writeStatements({ shard, tick }: Fence, changes: D1Change[]): Wr
       statements.push({ sql, values: [shard, tick, JSON.stringify(values)] })
   }
   const inserts = changes.flatMap((change) => change.insert ?? [])
-  const isLarge = (event: StoredEvent) => bodyLength(event) > MAX_STEP_CHARS
+  const isLarge = (event: CopiedEvent) => bodyLength(event) > MAX_STEP_CHARS
 
   add(
     DELETE_EVENTS,
@@ -94,7 +98,8 @@ export function writeStatements({ shard, tick }: Fence, changes: D1Change[]): Wr
     DELETE_DEAD_LETTERS,
     clears.filter(([, , name]) => name === null || name === INBOX),
   )
-  add(INSERT_MANY, inserts.filter((event) => !isLarge(event)).map(eventValues))
+  for (const part of inParts(inserts.filter((event) => !isLarge(event))))
+    add(INSERT_MANY, part.map(eventValues))
   for (const event of inserts.filter(isLarge)) {
     statements.push({ sql: INSERT_ONE, values: [shard, tick, ...eventValues(event)] })
   }
@@ -122,7 +127,24 @@ export function isRejection(error: unknown): boolean {
   return /SQLITE_(CONSTRAINT|TOOBIG|MISMATCH)/.test(String(error))
 }
 
-function eventValues(event: StoredEvent) {
+/** Cuts events into parts whose text fits a bound string. There is one, unless they name very many subscriptions. */
+function inParts(events: CopiedEvent[]): CopiedEvent[][] {
+  let part: CopiedEvent[] = []
+  const parts = [part]
+  let room = MAX_STEP_CHARS
+  for (const event of events) {
+    const length = bodyLength(event) + (event.subscriptions?.length ?? 0)
+    if (length > room && part.length > 0) {
+      parts.push((part = []))
+      room = MAX_STEP_CHARS
+    }
+    part.push(event)
+    room -= length
+  }
+  return parts
+}
+
+function eventValues(event: CopiedEvent) {
   const { event_id, payload, metadata, status, created_at, updated_at, retry_count } = event
   return [
     event_id,
@@ -132,6 +154,8 @@ function eventValues(event: StoredEvent) {
     isoTime(created_at),
     isoTime(updated_at),
     retry_count,
+    event.correlation_id,
+    event.subscriptions,
   ]
 }
 

@@ -7,11 +7,12 @@ import {
 } from '../d1/change'
 import {
   bodyLength,
+  type CopiedEvent,
   type EventBody,
   type NewEvent,
-  type StoredEvent,
   type ToldState,
 } from '../shared/event'
+import { takersOf } from './takers'
 
 /**
  * The journal says what D1 has yet to be told: one row a commit, deleted once D1 has it. No I/O. No `this`.
@@ -248,8 +249,11 @@ function insertOf(
   body: EventBody,
   storedAt: number,
   attempts: number,
-): StoredEvent {
-  const { event_id, status, created_at, retry_count } = withAttempts(state, attempts)
+): CopiedEvent {
+  const { event_id, status, created_at, retry_count, correlation_id } = withAttempts(
+    state,
+    attempts,
+  )
   const { payload, metadata } = body
   return {
     event_id,
@@ -259,5 +263,7 @@ function insertOf(
     created_at,
     updated_at: storedAt,
     retry_count,
+    correlation_id,
+    subscriptions: takersOf(state),
   }
 }

@@ -2,13 +2,14 @@
  * Runs `wrangler dev` with the D1 schema in place; this is `npm start`.
  * The server gets a storage folder and a port that no other server uses.
  */
-import { spawn, spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { parseArgs } from 'node:util'
+import { applySchema } from './apply-schema.ts'
 
 const DEFAULT_FOLDER = '.wrangler/state'
 const DEFAULT_PORT = 8787
@@ -36,13 +37,10 @@ if (values.port === undefined) flags.push('--port', String(await choosePort()))
 // wrangler would look for a free port and bind it seconds later, when another server may have it; 0 avoids that.
 if (values['inspector-port'] === undefined) flags.push('--inspector-port', '0')
 
-const schema = ['d1', 'execute', 'DB', '--local', '--file', 'schema.sql', '--json']
-const applied = spawnSync('wrangler', [...schema, '--persist-to', folder], {
-  encoding: 'utf8',
-  shell: process.platform === 'win32',
-})
-if (applied.status !== 0) {
-  console.error(applied.stdout, applied.stderr, applied.error ?? '')
+try {
+  applySchema(['--local', '--persist-to', folder])
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error)
   console.error('The D1 schema could not be applied; see above.')
   process.exit(1)
 }

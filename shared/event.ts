@@ -40,6 +40,13 @@ export interface StoredEvent {
   retry_count: number
 }
 
+/** An event as D1 has it. */
+export interface CopiedEvent extends StoredEvent {
+  correlation_id: string
+  /** A JSON array of the names of the subscriptions that took it when it came; null when `inbox` alone did. */
+  subscriptions: string | null
+}
+
 /** An event's row in its shard. */
 export interface EventState {
   event_id: string
@@ -60,6 +67,8 @@ export interface EventState {
   nack_body?: string | null
   /** Which subscriptions take it, and how far they are; see objects/pairs.ts. */
   subscriptions?: string | null
+  /** Which subscriptions took it when it came, and none has left since; see objects/takers.ts. */
+  takers?: string | null
   /** What happened to it; see objects/timeline.ts. */
   timeline?: string | null
   /** The name of the API token that it came with. */
@@ -69,7 +78,7 @@ export interface EventState {
 /** What a drain needs of an event's row: half of it, as reading rows is most of what a drain costs. */
 export type ToldState = Pick<
   EventState,
-  'event_id' | 'status' | 'retry_count' | 'created_at' | 'updated_at' | 'correlation_id'
+  'event_id' | 'status' | 'retry_count' | 'created_at' | 'updated_at' | 'correlation_id' | 'takers'
 >
 
 export interface EventBody {
@@ -89,6 +98,13 @@ export const EVENT_ID_RULE =
 
 export function isEventId(value: unknown): value is string {
   return typeof value === 'string' && EVENT_ID.test(value)
+}
+
+export const CORRELATION_ID_RULE = 'must be 1 to 128 characters of A-Z a-z 0-9 . _ : -'
+
+/** Says whether the text may be the correlation id of a request. */
+export function isCorrelationId(value: string): boolean {
+  return /^[\w.:-]{1,128}$/.test(value)
 }
 
 export function isoTime(milliseconds: number): string {

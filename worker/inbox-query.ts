@@ -8,12 +8,21 @@ import {
   SORTS,
   type Value,
 } from '../d1/inbox'
-import { type EventStatus, isEventId, isoTime, STATUSES } from '../shared/event'
+import {
+  CORRELATION_ID_RULE,
+  EVENT_ID_RULE,
+  type EventStatus,
+  isCorrelationId,
+  isEventId,
+  isoTime,
+  STATUSES,
+} from '../shared/event'
 import { fnv1a } from '../shared/hash'
 import { LIMITS } from '../shared/limits'
 import { isMemberName, MEMBER_PATH_RULE, memberPath } from '../shared/member-path'
 import { readParameters } from './http/parameters'
 import { isDay } from './http/time'
+import { isSubscriptionName, NAME_RULE } from './lease-commands'
 
 /** This module reads the parameters of `GET /inbox`. No I/O. */
 
@@ -26,6 +35,9 @@ const PARAMETERS = [
   'created_date',
   'min_retries',
   'max_retries',
+  'event_id',
+  'correlation_id',
+  'subscription',
   'sort',
   'order',
   'limit',
@@ -36,7 +48,17 @@ const PARAMETERS = [
   'body',
 ]
 const PREFIXES = ['payload.', 'metadata.']
-const FILTERS = ['status', 'from', 'to', 'created_date', 'min_retries', 'max_retries']
+const FILTERS = [
+  'status',
+  'from',
+  'to',
+  'created_date',
+  'min_retries',
+  'max_retries',
+  'event_id',
+  'correlation_id',
+  'subscription',
+]
 const DAY_MS = 24 * 60 * 60 * 1_000
 
 export interface InboxQuery extends InboxStatements {
@@ -75,6 +97,9 @@ export function parseInboxQuery(given: URLSearchParams): InboxQuery {
   const maxRetries = read.integer('max_retries', null, 0, 1_000_000_000)
   if (minRetries !== null && maxRetries !== null && minRetries > maxRetries)
     read.complain('max_retries', 'must not be below min_retries')
+  const eventId = readName(read, 'event_id', isEventId, EVENT_ID_RULE)
+  const correlationId = readName(read, 'correlation_id', isCorrelationId, CORRELATION_ID_RULE)
+  const subscription = readName(read, 'subscription', isSubscriptionName, NAME_RULE)
   const members = filters.flatMap(([name, value]) => readMember(read, name, value) ?? [])
 
   // A cursor belongs to these filters and this sort order; the order of the filters does not matter.
@@ -84,7 +109,8 @@ export function parseInboxQuery(given: URLSearchParams): InboxQuery {
     read.complain('offset', 'cannot be combined with cursor')
   read.done()
 
-  const filter = { statuses, ...times, minRetries, maxRetries, members }
+  const names = { eventId, correlationId, subscription }
+  const filter = { statuses, ...times, minRetries, maxRetries, ...names, members }
   const { page, scanEnd, total } = inboxStatements({
     ...filter,
     sort,
@@ -123,6 +149,18 @@ function readStatuses(read: Reader): readonly EventStatus[] {
   if (statuses.length !== new Set(wanted).size)
     read.complain('status', `must be one or more of ${STATUSES.join(', ')}, separated by commas`)
   return statuses
+}
+
+/** Reads a value that is to be found as it is; null when none was given. */
+function readName(
+  read: Reader,
+  parameter: string,
+  isValid: (text: string) => boolean,
+  rule: string,
+): string | null {
+  const text = read.text(parameter)
+  if (text !== null && !isValid(text)) read.complain(parameter, rule)
+  return text
 }
 
 /** Reads the bounds of `created_at`, in ISO 8601. `from` is included, `to` is not. */

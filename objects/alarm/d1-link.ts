@@ -1,7 +1,8 @@
 import { type D1Change, MAX_STEP_EVENTS } from '../../d1/change'
+import { isSchemaMissing, SCHEMA_MISSING } from '../../d1/reader'
 import { type Fence, isRejection, writeToD1 } from '../../d1/writer'
 import { type ToldState, isoTime } from '../../shared/event'
-import { log } from '../../shared/log'
+import { log, logOnce } from '../../shared/log'
 import { backoffMs, fewer, MAX_DELAY_MS, more, waitUntil } from '../../shared/retry'
 import { deletionChange } from '../journal'
 import type { ShardStore } from '../store/shard-store'
@@ -80,6 +81,7 @@ export class D1Link {
       const delay = works && events > 1 ? 0 : backoffMs(++this.#failures)
       this.#failingSince ||= startedAt
       this.#retryAt = Date.now() + delay
+      if (isSchemaMissing(error)) logOnce('error', SCHEMA_MISSING, { error: String(error) })
       log('warn', 'D1 did not take a write; it will be tried again', {
         ...about,
         attempts: this.#failures,

@@ -1,5 +1,6 @@
 import type { EventState, NewEvent, ToldState } from '../../shared/event'
 import { encodeNewPairs, type PairState } from '../pairs'
+import { encodeTakers } from '../takers'
 import { inPieces, type Sql } from './sql'
 
 const PAIR_COLUMNS = ['event_id', 'status', 'created_at', 'nacks', 'subscriptions']
@@ -10,6 +11,7 @@ const TOLD_COLUMNS = [
   'created_at',
   'updated_at',
   'correlation_id',
+  'takers',
 ]
 const COLUMNS = [
   ...TOLD_COLUMNS,
@@ -21,6 +23,9 @@ const COLUMNS = [
   'timeline',
   'accepted_by',
 ]
+
+// Versions before wrote no takers: their events have the pairs.
+const READ_AS: Record<string, string> = { takers: 'coalesce(takers, subscriptions)' }
 
 /** Of the name of an API token, so much is kept. */
 const MAX_NAME = 64
@@ -37,7 +42,7 @@ export function eventsOn(sql: Sql) {
     columns: string[],
     most: number,
   ): Map<string, State> => {
-    const members = columns.map((column) => `'${column}', ${column}`).join(', ')
+    const members = columns.map((column) => `'${column}', ${READ_AS[column] ?? column}`).join(', ')
     const textOf = (some: string[]): State[] => {
       try {
         const [found] = sql.rows<{ rows: string }>(
@@ -72,13 +77,14 @@ export function eventsOn(sql: Sql) {
           event.fingerprint,
           encodeNewPairs(event.subscriptions, event.not_before, createdAt),
           event.caller?.slice(0, MAX_NAME),
+          encodeTakers(event.subscriptions),
         ]),
       )
       for (const piece of inPieces(rows))
         sql.run(
           `INSERT INTO events
-             (event_id, correlation_id, fingerprint, subscriptions, accepted_by, created_at, updated_at)
-           SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, ?2, ?2
+             (event_id, correlation_id, fingerprint, subscriptions, accepted_by, takers, created_at, updated_at)
+           SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, ?2, ?2
            FROM json_each(?1)`,
           piece,
           createdAt,

@@ -151,6 +151,8 @@ export const MIGRATIONS = [
   `-- The clock as versions with subscriptions wrote it: where it differs, an older one has run since.
    ALTER TABLE counters ADD COLUMN clock_seen INTEGER;
    UPDATE counters SET clock_seen = clock`,
+  // JSON: the names of the subscriptions that took the event when it came; NULL for inbox alone, or an older version.
+  'ALTER TABLE events ADD COLUMN takers TEXT',
 ]
 
 /** Makes a shard's tables, or brings them up to date. */

@@ -1,4 +1,5 @@
 import { expect } from 'vitest'
+import { FIRST_COLUMNS } from '../support/schema'
 import { type InboxEvent, inParallel, test } from '../support/world'
 
 test('an event that got its 202 is in the next listing, in a tight loop under background load', async ({
@@ -44,7 +45,7 @@ test('paging through 10,000 events while others arrive and are acknowledged retu
   const ids = JSON.stringify(Array.from({ length: 10_000 }, (_, n) => `there-${n}`))
   // Many to a millisecond, so that the id must break ties.
   const created = `strftime('%Y-%m-%dT%H:%M:%fZ', 1750000000 + key / 1000 / 1000.0, 'unixepoch')`
-  const sql = `INSERT INTO events
+  const sql = `INSERT INTO events (${FIRST_COLUMNS})
     SELECT value, '{}', NULL, 'pending', ${created}, '2025-07-01T00:00:00.000Z', 0 FROM json_each(?)`
   await inbox.db.prepare(sql).bind(ids).run()
   const seen: string[] = []

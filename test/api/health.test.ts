@@ -3,7 +3,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { expect, onTestFinished, test } from 'vitest'
 import { createTestHarness, unstable_readConfig } from 'wrangler'
 import { EACH_TABLE } from '../../d1/reader'
-import { applySchema } from '../support/schema'
+import { applySchema, FIRST_COLUMNS } from '../support/schema'
 import type { Steering } from '../support/steered-worker'
 import { STEERED_WORKER, steerAt } from '../support/steering'
 import { clientOf, inParallel } from '../support/world'
@@ -78,7 +78,7 @@ test('readiness needs no token, names nothing of the inside, and is found out on
   }
 }, 120_000)
 
-test('readiness asks for every table of the schema', () => {
+test('readiness asks for every table of the schema, and every column that came later', () => {
   const schema = readFileSync('schema.sql', 'utf8')
   const tables = [...schema.matchAll(/CREATE TABLE IF NOT EXISTS (\w+)/g)].map(([, name]) => name)
   expect(tables.length).toBeGreaterThan(2)
@@ -88,6 +88,14 @@ test('readiness asks for every table of the schema', () => {
     expect(() => database.prepare(EACH_TABLE)).not.toThrow()
     database.exec(`DROP TABLE ${table}`)
     expect(() => database.prepare(EACH_TABLE)).toThrow(`no such table: ${table}`)
+  }
+  const database = new DatabaseSync(':memory:')
+  database.exec(schema)
+  const columns = database.prepare("SELECT name FROM pragma_table_info('events')").all()
+  for (const { name } of columns.slice(FIRST_COLUMNS.split(', ').length)) {
+    database.exec(`ALTER TABLE events DROP COLUMN ${name}`)
+    expect(() => database.prepare(EACH_TABLE)).toThrow(`no such column: ${name}`)
+    database.exec(`ALTER TABLE events ADD COLUMN ${name} TEXT`)
   }
 })
 

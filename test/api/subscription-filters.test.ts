@@ -108,6 +108,9 @@ describe('a filter', () => {
         to: null,
         minRetries: null,
         maxRetries: null,
+        eventId: null,
+        correlationId: null,
+        subscription: null,
         members: [
           {
             column: part === 'payload' ? 'payload' : 'metadata',

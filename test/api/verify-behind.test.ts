@@ -52,7 +52,7 @@ test('compares all but the periods of which D1 has not been told everything', as
   })
   const columns = 'payload, metadata, status, created_at, updated_at, 0'
   await inbox.db.exec(
-    `INSERT INTO events SELECT 'b-2', ${columns} FROM events WHERE event_id = 'a-2'`,
+    `INSERT INTO events SELECT 'b-2', ${columns}, NULL, NULL FROM events WHERE event_id = 'a-2'`,
   )
   // As a version noted it that did not say when the event had come.
   const entries = `replace(entries, '"created_at"', '"before"')`

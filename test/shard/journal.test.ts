@@ -122,6 +122,8 @@ describe('folding', () => {
     created_at: 5,
     updated_at: 9,
     retry_count: 3,
+    correlation_id: 'c',
+    subscriptions: null,
   }
 
   test('makes one insert of an event, in its present state, with the failed attempts counted', () => {

@@ -19,6 +19,8 @@ const insertOf = (event_id: string, payload = '{}', created_at = 1): D1Change =>
     created_at,
     updated_at: 2,
     retry_count: 0,
+    correlation_id: 'c',
+    subscriptions: null,
   },
 })
 const updateOf = (event_id: string, state: Partial<EventState>): D1Change => ({

@@ -32,7 +32,11 @@ plain.for<[error: string, reason: string]>([
 describe('what D1 refuses', () => {
   // What each makes SQLite itself say no to, as an event comes in under that id.
   const REFUSALS: [id: string, statement: string, reason: string][] = [
-    ['taken', "INSERT INTO events VALUES ('taken', '{}', NULL, 'pending', '', '', 0)", OTHER_ID],
+    [
+      'taken',
+      "INSERT INTO events VALUES ('taken', '{}', NULL, 'pending', '', '', 0, 'c', NULL)",
+      OTHER_ID,
+    ],
     ['missing', 'INSERT INTO strict_table VALUES (1, NULL)', MISSING],
     ['invalid', 'INSERT INTO strict_table VALUES (1, 0)', INVALID],
     ['mistyped', "INSERT INTO strict_table VALUES ('one', 1)", WRONG_TYPE],

@@ -35,6 +35,8 @@ const insertOf = (created_at = 100): D1Change['insert'] => ({
   created_at,
   updated_at: 200,
   retry_count: 5,
+  correlation_id: 'c',
+  subscriptions: null,
 })
 const changeOf = (changes: Partial<D1Change> = {}): D1Change => ({
   event_id: 'e',

@@ -1,4 +1,5 @@
 import { describe, expect } from 'vitest'
+import { FIRST_COLUMNS } from '../support/schema'
 import { type Inbox, inParallel, test as base, type Verification } from '../support/world'
 
 // One shard, so that all events of a test are in one batch.
@@ -83,7 +84,7 @@ describe('an event that D1 refuses', () => {
       0,
     ]
     await inbox.db
-      .prepare('INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?)')
+      .prepare(`INSERT INTO events (${FIRST_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)`)
       .bind(...other)
       .run()
     await inbox.postId('taken')

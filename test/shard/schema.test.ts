@@ -1,8 +1,11 @@
 import { describe, expect } from 'vitest'
+import { FIRST_COLUMNS } from '../support/schema'
 import { test } from '../support/world'
 
+const INSERT = `INSERT INTO events (${FIRST_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)`
+
 describe('the events table in D1', () => {
-  test('has the seven fields, without a rowid, and two indexes beside its key', async ({
+  test('has the seven fields, the two to look for, no rowid, and two indexes beside its key', async ({
     inbox,
   }) => {
     const columns = await inbox.db
@@ -17,6 +20,8 @@ describe('the events table in D1', () => {
       { name: 'created_at', type: 'TEXT', pk: 0 },
       { name: 'updated_at', type: 'TEXT', pk: 0 },
       { name: 'retry_count', type: 'INTEGER', pk: 0 },
+      { name: 'correlation_id', type: 'TEXT', pk: 0 },
+      { name: 'subscriptions', type: 'TEXT', pk: 0 },
     ])
     const indexes = await inbox.db
       .prepare("SELECT name FROM pragma_index_list('events') WHERE origin = 'c' ORDER BY name")
@@ -47,13 +52,13 @@ describe('the events table in D1', () => {
   ] as const
   for (const [name, column, value, message] of bad) {
     test(`refuses ${name}`, async ({ inbox }) => {
-      const insert = inbox.db.prepare('INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?)')
+      const insert = inbox.db.prepare(INSERT)
       await expect(insert.bind(...good.with(column, value)).run()).rejects.toThrow(message)
     })
   }
 
   test('takes a good row once', async ({ inbox }) => {
-    const insert = inbox.db.prepare('INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?)').bind(...good)
+    const insert = inbox.db.prepare(INSERT).bind(...good)
     await insert.run()
     await expect(insert.run()).rejects.toThrow('UNIQUE constraint failed: events.event_id')
   })

@@ -1,3 +1,4 @@
+import { FIRST_COLUMNS } from './schema'
 import type { Inbox, InboxEvent, Row } from './world'
 
 /** Puts rows into D1 as a drain would. No shard knows them, so they are in no counter. */
@@ -12,7 +13,7 @@ export async function addRows(inbox: Inbox, rows: Row[]): Promise<void> {
     row.retry_count,
   ])
   const columns = values[0]?.map((_, column) => `value ->> ${column}`).join()
-  const sql = `INSERT INTO events SELECT ${columns} FROM json_each(?)`
+  const sql = `INSERT INTO events (${FIRST_COLUMNS}) SELECT ${columns} FROM json_each(?)`
   for (let at = 0; at < values.length; at += 1_000)
     await inbox.db
       .prepare(sql)

@@ -7,7 +7,8 @@ import { test as base, type Inbox, type InboxEvent, type Row } from '../support/
 const test = base.override('vars', { SHARD_COUNT: '1', MAX_RETRIES: '1' })
 
 const INSERT = `INTO events SELECT value ->> 'event_id', value ->> 'payload', value ->> 'metadata',
-  value ->> 'status', value ->> 'created_at', value ->> 'updated_at', value ->> 'retry_count' FROM json_each(?)`
+  value ->> 'status', value ->> 'created_at', value ->> 'updated_at', value ->> 'retry_count',
+  value ->> 'correlation_id', value ->> 'subscriptions' FROM json_each(?)`
 
 /** Puts rows into `events`, as the export of a table does. */
 function inserting({ db }: Inbox, rows: Row[], how: 'INSERT' | 'INSERT OR REPLACE' = 'INSERT') {

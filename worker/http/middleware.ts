@@ -1,5 +1,6 @@
 import type { IRequestStrict, RequestHandler } from 'itty-router'
 import { configurationOf, needed } from '../../shared/config'
+import { isCorrelationId } from '../../shared/event'
 import { LIMITS } from '../../shared/limits'
 import { log, logOnce } from '../../shared/log'
 import { HttpError } from '../../shared/problem'
@@ -25,7 +26,7 @@ export type Handler = RequestHandler<InboxRequest, [env: Env, ctx: ExecutionCont
 export function correlate(request: InboxRequest): void {
   request.startedAt = Date.now()
   const given = request.headers.get('X-Correlation-ID') ?? ''
-  request.correlationId = /^[\w.:-]{1,128}$/.test(given) ? given : crypto.randomUUID()
+  request.correlationId = isCorrelationId(given) ? given : crypto.randomUUID()
 }
 
 /** Bounds the length of URL and headers. @throws HttpError 414 or 431 for what is longer than any honest request */
