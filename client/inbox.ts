@@ -85,6 +85,11 @@ export class Inbox implements T.Leases {
     return this.#move(id, 'ack', 'delivered', { body, signal })
   }
 
+  /** Acks many events in one request. @returns a result each */
+  ackMany(event_ids: readonly string[], options?: Options): Promise<T.AckResult[]> {
+    return this.#data('POST', '/inbox/ack', { body: { event_ids }, ...options })
+  }
+
   /** Says that an event could not be worked on. It comes again, after `delay_seconds` if they are given. */
   nack(
     id: string,
@@ -143,6 +148,11 @@ export class Inbox implements T.Leases {
   /** @returns the name of the token, and what it may do */
   whoami(options?: Options): Promise<T.Caller> {
     return this.#data('GET', '/whoami', options)
+  }
+
+  /** @returns the URL of each source, and how to set its sender up */
+  sources(options?: Options): Promise<T.Source[]> {
+    return this.#data('GET', '/sources', options)
   }
 
   subscriptions(options?: Options): Promise<T.Subscription[]> {

@@ -1,13 +1,31 @@
 import { html, nothing, type TemplateResult } from 'lit'
-import { ApiProblem, type Status } from './api'
+import { InboxError } from '../client/error.ts'
+import { visible } from './json-source'
 
 /** This module formats values in the reader's language. */
 
-const numbers = new Intl.NumberFormat()
-const rates = new Intl.NumberFormat(undefined, { maximumFractionDigits: 1 })
-const moments = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' })
-const clocks = new Intl.DateTimeFormat(undefined, { timeStyle: 'short' })
-const relative = new Intl.RelativeTimeFormat(undefined, { numeric: 'auto' })
+/** The reader's language; English where the browser's own is malformed, as `en-US@posix` is, which some have. */
+const locale = ((): string | undefined => {
+  try {
+    new Intl.NumberFormat()
+    return undefined
+  } catch {
+    return 'en'
+  }
+})()
+
+const numbers = new Intl.NumberFormat(locale)
+const rates = new Intl.NumberFormat(locale, { maximumFractionDigits: 1 })
+const moments = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'medium' })
+const clocks = new Intl.DateTimeFormat(locale, { timeStyle: 'short' })
+const exactClocks = new Intl.DateTimeFormat(locale, { timeStyle: 'medium' })
+const hours = new Intl.DateTimeFormat(locale, {
+  day: 'numeric',
+  month: 'short',
+  hour: 'numeric',
+  minute: '2-digit',
+})
+const relative = new Intl.RelativeTimeFormat(locale, { numeric: 'auto', style: 'short' })
 const UNITS: [Intl.RelativeTimeFormatUnit, number][] = [
   ['day', 86_400],
   ['hour', 3_600],
@@ -18,39 +36,82 @@ const UNITS: [Intl.RelativeTimeFormatUnit, number][] = [
 export const count = (value: number) => numbers.format(value)
 export const rate = (value: number) => rates.format(value)
 export const moment = (iso: string) => moments.format(new Date(iso))
+/** Formats the time of day, to the minute. */
+export const clock = (iso: string) => clocks.format(new Date(iso))
+/** Formats the time of day, to the second. */
+export const exactClock = (at: number) => exactClocks.format(at)
+/** Formats a day and its hour. */
+export const dayAndHour = (iso: string) => hours.format(new Date(iso))
 
-/** Formats the time of day of a moment in seconds since 1970. */
-export const clock = (seconds: number) => clocks.format(seconds * 1000)
+/** Writes a number of things: "1 event", "1,000 events". */
+export const several = (value: number, one: string, many = `${one}s`) =>
+  `${count(value)} ${value === 1 ? one : many}`
 
+/** Writes a number of bytes, short. */
+export function size(bytes: number): string {
+  if (bytes < 1_000) return several(bytes, 'byte')
+  return bytes < 1_000_000 ? `${rate(bytes / 1_000)} kB` : `${rate(bytes / 1_000_000)} MB`
+}
+
+/** Writes how long something takes or took. */
+export function duration(seconds: number): string {
+  if (seconds < 120) return `${rate(seconds)} s`
+  if (seconds < 7_200) return `${count(Math.round(seconds / 60))} min`
+  return seconds < 172_800
+    ? `${count(Math.round(seconds / 3_600))} h`
+    : several(Math.round(seconds / 86_400), 'day')
+}
+
+/** Says how long ago a moment was; what a clock that is ahead says of the future is now. */
 export function ago(iso: string): string {
-  const seconds = Math.min(0, (Date.parse(iso) - Date.now()) / 1000)
+  const seconds = Math.min(0, (Date.parse(iso) - Date.now()) / 1_000)
   const [unit, length] = UNITS.find(([, each]) => -seconds >= each) ?? (['second', 1] as const)
   return relative.format(Math.round(seconds / length), unit)
 }
 
-export function time(iso: string): TemplateResult {
-  return html`<time datetime=${iso} title=${iso}>${moment(iso)}</time>`
+/** The name of the reader's time zone, with its offset from UTC. */
+export function timeZone(): string {
+  const parts = new Intl.DateTimeFormat(locale, { timeZoneName: 'longOffset' }).formatToParts()
+  const offset = parts.find(({ type }) => type === 'timeZoneName')?.value ?? 'UTC'
+  const { timeZone: name } = new Intl.DateTimeFormat(locale).resolvedOptions()
+  return name === offset ? name : `${name}, ${offset}`
 }
 
-export const STATUS_LABELS: Record<Status, string> = {
+export function time(iso: string, text = moment(iso)): TemplateResult {
+  return html`<time datetime=${iso} title=${iso}>${text}</time>`
+}
+
+export const STATUS_LABELS: Record<string, string> = {
   pending: 'Pending',
   delivered: 'Delivered',
   failed: 'Failed',
+  deleted: 'Deleted',
+  ready: 'Ready',
+  leased: 'Leased',
+  scheduled: 'Scheduled',
 }
 
-export function badge(status: Status): TemplateResult {
-  return html`<span class="badge ${status}" part="badge">${STATUS_LABELS[status]}</span>`
+export function badge(status: string): TemplateResult {
+  return html`<span class="badge ${status}" part="badge">${STATUS_LABELS[status] ?? status}</span>`
 }
 
 /** Says what went wrong, in words for a reader. */
 export function explain(error: unknown): string {
-  if (error instanceof ApiProblem) return error.message
-  return 'The service cannot be reached. Is it running, and does it allow this page?'
+  if (!(error instanceof InboxError)) return `This page made a mistake: ${String(error)}`
+  if (error.status > 0) return visible(error.detail)
+  return error.detail.startsWith('There was none within')
+    ? 'The service does not answer in time. It may be overloaded, or away.'
+    : 'The service cannot be reached. Is it running, and does it allow this page?'
 }
 
 export function alert(message: string | undefined, retry?: () => void) {
   if (!message) return nothing
   return html`<p class="alert" role="alert">
-    ${message} ${retry ? html`<button @click=${retry}>Try again</button>` : nothing}
+    <span>${message}</span> ${retry ? html`<button @click=${retry}>Try again</button>` : nothing}
   </p>`
+}
+
+/** What stands in the place of something that is on its way. Words come only when it takes a while. */
+export function loading(isSlow: boolean) {
+  return html`<p class="empty" role="status">${isSlow ? 'Loading …' : ''}</p>`
 }

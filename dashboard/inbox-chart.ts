@@ -1,170 +1,264 @@
-import { css, html, LitElement, type PropertyValues, unsafeCSS } from 'lit'
-import uPlot from 'uplot'
-import uPlotStyles from 'uplot/dist/uPlot.min.css'
-import type { Minute } from './api'
-import { clock, count } from './format'
+import { css, html, nothing, svg } from 'lit'
+import { clock, count, dayAndHour } from './format'
 import { styles } from './styles'
+import { type Desk, define, link, View } from './view'
 
-const SERIES = [
-  { name: 'accepted', label: 'Accepted', color: '--accent' },
-  { name: 'stored', label: 'Stored', color: '--quiet' },
-  { name: 'delivered', label: 'Delivered', color: '--delivered' },
-  { name: 'failed', label: 'Failed', color: '--failed' },
+/** What happened in a minute or an hour. */
+export interface Bucket {
+  /** When it began, ISO 8601. */
+  at: string
+  accepted: number
+  stored: number
+  delivered: number
+  failed: number
+}
+
+export const SERIES = [
+  ['accepted', 'Accepted'],
+  ['stored', 'Stored'],
+  ['delivered', 'Delivered'],
+  ['failed', 'Failed'],
 ] as const
 
-/** Draws the last hour: accepted, stored, delivered and failed events a minute. It has the sums as text too. */
-export class InboxChart extends LitElement {
-  static override properties = { minutes: { attribute: false } }
+const HEIGHT = 100
+/** Of the width that a bucket has, in hundredths: where each bar begins, and how wide it is. */
+const BARS = { accepted: [5, 90], delivered: [15, 40], failed: [55, 30] } as const
+
+/**
+ * Draws what happened over time: accepted events as broad bars, delivered and failed ones within, and stored ones as a
+ * line above. It is drawn with the page's own colours, so that it follows schemes, forced colours and print; each bar
+ * leads to its events. The sums, and the highest bars, are there as text too.
+ */
+export class InboxChart extends View {
+  static override properties = {
+    desk: { attribute: false },
+    buckets: { attribute: false },
+    bucketMs: { attribute: false },
+    label: { attribute: false },
+  }
 
   static override styles = [
     styles,
-    unsafeCSS(uPlotStyles),
     css`
       .plot {
-        height: 13rem;
+        display: grid;
+        grid-template: 12rem auto / max-content minmax(0, 1fr);
+        gap: 0.25rem 0.5rem;
+      }
+      .scale {
+        display: flex;
+        flex-direction: column;
+        justify-content: space-between;
+        color: var(--quiet);
+        font-size: 0.75rem;
+        font-variant-numeric: tabular-nums;
+        line-height: 1;
+        text-align: end;
+      }
+      .times {
+        display: flex;
+        grid-column: 2;
+        justify-content: space-between;
+        color: var(--quiet);
+        font-size: 0.75rem;
+      }
+      svg {
+        width: 100%;
+        height: 100%;
+        overflow: visible;
+      }
+      .grid {
+        stroke: var(--border);
+      }
+      .accepted {
+        fill: color-mix(in srgb, var(--accent) 28%, transparent);
+      }
+      .delivered {
+        fill: var(--mark-delivered);
+      }
+      .failed {
+        fill: var(--mark-failed);
+      }
+      .stored {
+        fill: none;
+        stroke: var(--quiet);
+        stroke-dasharray: 3 3;
+        stroke-width: 1.5;
+      }
+      line,
+      path {
+        vector-effect: non-scaling-stroke;
+      }
+      .hit {
+        fill: transparent;
+      }
+      a:hover .hit {
+        fill: color-mix(in srgb, var(--text) 8%, transparent);
       }
       ul {
         display: flex;
         flex-wrap: wrap;
         gap: 0.25rem 1.25rem;
-        margin: 0.5rem 0 0;
+        margin: 0.75rem 0 0;
         padding: 0;
         list-style: none;
+        font-size: 0.875rem;
       }
-      li::before {
-        display: inline-block;
-        width: 0.9rem;
-        height: 0.2rem;
-        margin-inline-end: 0.45rem;
-        background: var(--line);
-        content: '';
-        vertical-align: middle;
+      li svg {
+        width: 0.8rem;
+        height: 0.7rem;
+        margin-inline-end: 0.4rem;
+        vertical-align: -0.05rem;
       }
-      .accepted {
-        --line: var(--accent);
+      .peaks {
+        flex: 1;
+        text-align: end;
       }
-      .stored {
-        --line: var(--quiet);
-      }
-      .delivered {
-        --line: var(--delivered);
-      }
-      .failed {
-        --line: var(--failed);
+      @media (forced-colors: active) {
+        .accepted {
+          fill: Canvas;
+          stroke: CanvasText;
+        }
+        .delivered {
+          fill: CanvasText;
+        }
+        .failed {
+          fill: LinkText;
+        }
+        .stored,
+        .grid {
+          stroke: GrayText;
+        }
       }
     `,
   ]
 
-  declare minutes: Minute[]
-
-  #plot: uPlot | undefined
-  #resize = new ResizeObserver(() => this.#fit())
-  #scheme = matchMedia('(prefers-color-scheme: dark)')
+  declare desk: Desk
+  /** Oldest first. */
+  declare buckets: Bucket[]
+  /** How long each is. */
+  declare bucketMs: number
+  /** Says which time it is. */
+  declare label: string
 
   constructor() {
     super()
-    this.minutes = []
-  }
-
-  override connectedCallback(): void {
-    super.connectedCallback()
-    this.#resize.observe(this)
-    this.#scheme.addEventListener('change', this.#redraw)
-    if (this.hasUpdated) this.#draw()
-  }
-
-  override disconnectedCallback(): void {
-    super.disconnectedCallback()
-    this.#resize.disconnect()
-    this.#scheme.removeEventListener('change', this.#redraw)
-    this.#plot?.destroy()
-    this.#plot = undefined
-  }
-
-  protected override updated(changed: PropertyValues): void {
-    if (!changed.has('minutes')) return
-    if (this.#plot) this.#plot.setData(this.#data())
-    else this.#draw()
+    this.buckets = []
+    this.bucketMs = 60_000
+    this.label = ''
   }
 
   override render() {
+    const { buckets } = this
+    const most = Math.max(...buckets.map((each) => Math.max(each.accepted, each.stored)), 0)
+    const top = roundUp(Math.max(most, ...buckets.map((each) => each.delivered + each.failed)))
+    const label = this.bucketMs < 3_600_000 ? clock : dayAndHour
+    const times = [0, 0.25, 0.5, 0.75, 1].map(
+      (part) => buckets[Math.round(part * (buckets.length - 1))]?.at,
+    )
     return html`
-      <div class="plot" aria-hidden="true"></div>
-      <ul aria-label="Events in the last hour">
-        ${SERIES.map(({ name, label }) => {
-          const sum = this.minutes.reduce((total, minute) => total + minute[name], 0)
-          return html`<li class=${name}>${label} ${count(sum)}</li>`
+      <div class="plot">
+        <div class="scale" aria-hidden="true">
+          <span>${count(top)}</span><span>${count(top / 2)}</span><span>0</span>
+        </div>
+        <svg
+          viewBox="0 0 ${Math.max(1, buckets.length) * 100} ${HEIGHT}"
+          preserveAspectRatio="none"
+          aria-hidden="true"
+        >
+          ${[0, 0.5, 1].map((part) => svg`<line class="grid" x1="0" x2=${buckets.length * 100} y1=${part * HEIGHT} y2=${part * HEIGHT}></line>`)}
+          ${buckets.map((bucket, index) => this.#renderBars(bucket, index, top))}
+          <path class="stored" d=${lineOf(buckets, top)}></path>
+          ${buckets.map((bucket, index) => this.#renderHit(bucket, index, label(bucket.at)))}
+        </svg>
+        <div class="times" aria-hidden="true">
+          ${times.map((at) => html`<span>${at ? label(at) : ''}</span>`)}
+        </div>
+      </div>
+      <ul aria-label=${this.label}>
+        ${SERIES.map(([name, text]) => {
+          const sum = buckets.reduce((total, bucket) => total + bucket[name], 0)
+          return html`<li>${keyOf(name)}${text} ${count(sum)}</li>`
         })}
+        ${this.#renderPeaks(label)}
       </ul>
     `
   }
 
-  #data(): uPlot.AlignedData {
-    return [
-      this.minutes.map(({ minute }) => Date.parse(minute) / 1000),
-      ...SERIES.map(({ name }) => this.minutes.map((each) => each[name])),
-    ]
+  #renderBars(bucket: Bucket, index: number, top: number) {
+    return (['accepted', 'delivered', 'failed'] as const).map((name) => {
+      const height = (bucket[name] / top) * HEIGHT
+      const [left, width] = BARS[name]
+      return height === 0
+        ? nothing
+        : svg`<rect class=${name} x=${index * 100 + left} width=${width} y=${HEIGHT - height} height=${height}></rect>`
+    })
   }
 
-  #draw(): void {
-    const place = this.renderRoot.querySelector<HTMLElement>('.plot')
-    if (!place || place.clientWidth === 0) return
-    const style = getComputedStyle(this)
-    // A canvas does not understand light-dark(), so the colours are taken from an element's computed style.
-    const probe = document.createElement('span')
-    this.renderRoot.append(probe)
-    const resolve = (name: string) => {
-      probe.style.color = `var(${name})`
-      return getComputedStyle(probe).color
+  /** A place for the mouse. The keyboard has the links of the highest bars. */
+  #renderHit(bucket: Bucket, index: number, label: string) {
+    const numbers = SERIES.map(([name, text]) => `${text.toLowerCase()} ${count(bucket[name])}`)
+    const to = this.#eventsIn(bucket)
+    const follow = (event: MouseEvent) => {
+      if (event.ctrlKey || event.metaKey || event.shiftKey) return
+      event.preventDefault()
+      this.desk.go(to)
     }
-    const axis = {
-      stroke: resolve('--quiet'),
-      grid: { stroke: resolve('--border'), width: 1 },
-      ticks: { show: false },
-      font: `12px ${style.fontFamily}`,
-    }
-    const series = SERIES.map(({ label, color }) => ({
-      label,
-      stroke: resolve(color),
-      width: 2,
-      points: { show: false },
-    }))
-    probe.remove()
-    this.#plot = new uPlot(
-      {
-        width: place.clientWidth,
-        height: place.clientHeight,
-        legend: { show: false },
-        cursor: { show: false },
-        scales: { y: { range: (_plot, _least, most) => [0, Math.max(4, most * 1.1)] } },
-        axes: [
-          { ...axis, values: (_plot, seconds) => seconds.map(clock) },
-          {
-            ...axis,
-            size: 44,
-            incrs: [
-              1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 50_000, 100_000,
-            ],
-          },
-        ],
-        series: [{}, ...series],
-      },
-      this.#data(),
-      place,
-    )
+    return svg`<a href=${this.desk.href(to)} tabindex="-1" @click=${follow}>
+      <rect class="hit" x=${index * 100} width="100" y="0" height=${HEIGHT}>
+        <title>${label}: ${numbers.join(', ')}</title>
+      </rect>
+    </a>`
   }
 
-  #fit(): void {
-    const place = this.renderRoot.querySelector<HTMLElement>('.plot')
-    if (!place) return
-    if (this.#plot) this.#plot.setSize({ width: place.clientWidth, height: place.clientHeight })
-    else this.#draw()
+  #renderPeaks(label: (iso: string) => string) {
+    const highest = (name: 'accepted' | 'failed') =>
+      this.buckets.reduce<Bucket | undefined>(
+        (best, each) => (each[name] > (best?.[name] ?? 0) ? each : best),
+        undefined,
+      )
+    const busiest = highest('accepted')
+    const worst = highest('failed')
+    if (!busiest && !worst) return nothing
+    return html`<li class="peaks">
+      ${busiest ? link(this.desk, this.#eventsIn(busiest), `Most at ${label(busiest.at)}: ${count(busiest.accepted)}`) : nothing}
+      ${worst ? html` · ${link(this.desk, `${this.#eventsIn(worst)}&status=failed`, `most failed at ${label(worst.at)}: ${count(worst.failed)}`)}` : nothing}
+    </li>`
   }
 
-  #redraw = (): void => {
-    this.#plot?.destroy()
-    this.#draw()
+  /** The view of the events that were created then. */
+  #eventsIn({ at }: Bucket): string {
+    const to = new Date(Date.parse(at) + this.bucketMs).toISOString()
+    return `inbox?${new URLSearchParams({ from: at, to })}`
   }
 }
 
-customElements.define('inbox-chart', InboxChart)
+/** The least of 2, 4, 6, 8, 10, 20, 40 … that is not below a number. */
+function roundUp(value: number): number {
+  for (let power = 1; ; power *= 10)
+    for (const step of [2, 4, 6, 8, 10]) if (step * power >= value) return step * power
+}
+
+/** The stored events as a line of steps; it rests where there are none. */
+function lineOf(buckets: Bucket[], top: number): string {
+  return buckets
+    .map(({ stored }, index) => {
+      if (stored === 0) return ''
+      const y = HEIGHT - (stored / top) * HEIGHT
+      const isNext = (buckets[index - 1]?.stored ?? 0) > 0
+      return `${isNext ? 'L' : 'M'}${index * 100} ${y}H${(index + 1) * 100}`
+    })
+    .join('')
+}
+
+function keyOf(name: (typeof SERIES)[number][0]) {
+  return name === 'stored'
+    ? html`<svg viewBox="0 0 10 10" aria-hidden="true">
+        <path class="stored" d="M0 5H10"></path>
+      </svg>`
+    : html`<svg viewBox="0 0 10 10" aria-hidden="true">
+        <rect class=${name} width="10" height="10"></rect>
+      </svg>`
+}
+
+define('inbox-chart', InboxChart)

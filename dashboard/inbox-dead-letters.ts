@@ -1,100 +1,285 @@
-import { Task, TaskStatus } from '@lit/task'
-import { css, html, LitElement, nothing } from 'lit'
-import { type Connection, type DeadLetter, listDeadLetters, type Page, redrive } from './api'
-import { alert, count, explain, time } from './format'
+import { css, html, nothing } from 'lit'
+import { live } from 'lit/directives/live.js'
+import { repeat } from 'lit/directives/repeat.js'
+import type { DeadLetter, DeadLetterPage, DeadLetterReasons } from '../client/types.ts'
+import { ago, alert, count, explain, loading, several, time } from './format'
+import { changedView } from './inbox-view'
+import { visible } from './json-source'
+import { Loader } from './loader'
 import { styles } from './styles'
+import { type Desk, define, link, View } from './view'
 
 const PAGE = 50
 
+type ReasonGroup = DeadLetterReasons['data'][number]
+
 /**
- * Lists the dead letters with their reasons, and redrives them.
+ * Lists the dead letters, by their reasons and one by one, and redrives them. The payload of each is a click away.
  *
  * @fires inbox-change - after letters were redriven; `detail` is `{ action, ids }`
  */
-export class InboxDeadLetters extends LitElement {
+export class InboxDeadLetters extends View {
   static override properties = {
-    connection: { attribute: false },
+    desk: { attribute: false },
+    query: { attribute: false },
+    news: { attribute: false },
     tick: { attribute: false },
     selected: { state: true },
-    offset: { state: true },
-    shown: { state: true },
-    page: { state: true },
-    news: { state: true },
+    busy: { state: true },
+    gone: { state: true },
+    said: { state: true },
     trouble: { state: true },
   }
 
   static override styles = [
     styles,
     css`
+      :host {
+        display: grid;
+        grid-template-columns: minmax(0, 1fr);
+        gap: 1rem;
+      }
+      /* Words such as "3 minutes ago" change; the buttons must not move with them. */
+      table {
+        table-layout: fixed;
+      }
+      th.select {
+        width: 2rem;
+      }
+      th.number {
+        width: 5rem;
+      }
+      th.subscription {
+        width: 9rem;
+      }
+      th.when {
+        width: 8.5rem;
+      }
+      th.actions {
+        width: 8rem;
+      }
       td {
         overflow-wrap: anywhere;
+      }
+      td button {
+        white-space: nowrap;
       }
     `,
   ]
 
-  declare connection: Connection
-  /** A number that rises when there may be news. */
-  declare tick: number
-  declare selected: ReadonlySet<string>
-  declare offset: number
-  declare shown: number
-  declare page: Page<DeadLetter> | undefined
+  declare desk: Desk
+  /** The view as a query string: `reason` and `offset`. */
+  declare query: string
+  /** Changes when there may be news. */
   declare news: string
+  declare tick: number
+  /** The keys of letters. */
+  declare selected: ReadonlySet<string>
+  declare busy: boolean
+  /** The keys of letters, and the reasons, that were redriven since they came. */
+  declare gone: ReadonlySet<string>
+  declare said: string
   declare trouble: string
 
-  #letters = new Task(this, {
-    args: () => [this.connection, this.offset, this.shown] as const,
-    task: ([connection, offset], { signal }) => listDeadLetters(connection, offset, signal),
-    onComplete: (page) => {
-      this.page = page
+  #letters = new Loader<DeadLetterPage>(
+    this,
+    (key, signal) => {
+      const view = new URLSearchParams(key)
+      const reason = view.get('reason')
+      const offset = Number(view.get('offset')) || 0
+      const which = { limit: PAGE, offset, ...(reason !== null && { reason }) }
+      return this.desk.inbox.deadLetters({ ...which, signal })
     },
-  })
+    (shown, waiting) => this.#isHeld(shown.data, waiting.data),
+  )
+  #reasons = new Loader(
+    this,
+    (_, signal) => this.desk.inbox.deadLetterReasons({ signal }),
+    (shown, waiting) => this.#isHeld(shown.data, waiting.data),
+  )
 
   constructor() {
     super()
-    this.tick = 0
-    this.shown = 0
-    this.offset = 0
-    this.selected = new Set()
+    this.query = ''
     this.news = ''
+    this.tick = 0
+    this.selected = new Set()
+    this.busy = false
+    this.gone = new Set()
+    this.said = ''
     this.trouble = ''
   }
 
   protected override willUpdate(changed: Map<string, unknown>): void {
-    if (changed.has('tick') && this.selected.size === 0) this.shown = this.tick
+    const before: unknown = changed.get('query')
+    const key = changedView(this.query, { event: null })
+    if (typeof before === 'string' && changedView(before, { event: null }) !== key)
+      this.selected = new Set()
+    if (typeof before === 'string') this.#height = 0
+    this.#letters.want(key, this.news, this.tick)
+    this.#reasons.want('', this.news, this.tick)
   }
 
   override render() {
-    const failed = this.#letters.status === TaskStatus.ERROR
+    const { value, error, isSlow } = this.#letters
+    const isGrouped = this.#reasons.value !== undefined || this.#reasons.error !== undefined
     return html`
-      <section class="panel" aria-labelledby="title">
+      ${this.#renderReasons()}
+      <section class="panel" aria-labelledby="title" aria-busy=${isSlow ? 'true' : 'false'}>
         <h2 id="title">Dead letters</h2>
-        ${failed ? alert(explain(this.#letters.error), () => void this.#letters.run()) : nothing}
+        ${error === undefined ? nothing : alert(explain(error), this.#letters.again)}
         ${alert(this.trouble)}
-        ${this.page ? this.#renderPage(this.page) : failed ? nothing : html`<p class="empty">Loading …</p>`}
+        ${value && isGrouped ? this.#renderPage(value) : error ? nothing : loading(isSlow)}
       </section>
     `
   }
 
-  #renderPage({ data, total }: Page<DeadLetter>) {
-    const all = total ?? data.length
-    const ids = [...this.selected]
+  protected override updated(): void {
+    // The letters stay where they are when groups above them go.
+    const reasons = this.renderRoot.querySelector<HTMLElement>('.reasons')
+    this.#height = Math.max(this.#height, reasons?.offsetHeight ?? 0)
+    if (reasons) reasons.style.minHeight = `${this.#height}px`
+    // What was redriven is not among the letters any more once they came anew.
+    if (this.#shown === this.#letters.value) return
+    this.#shown = this.#letters.value
+    this.gone = new Set()
+  }
+
+  #shown: DeadLetterPage | undefined
+
+  /** The greatest height that the groups had in this view. */
+  #height = 0
+
+  #renderReasons() {
+    const { data: groups = [], complete: isComplete = true } = this.#reasons.value ?? {}
+    const error = this.#reasons.error
+    if (error !== undefined) return alert(explain(error), this.#reasons.again)
+    if (groups.length === 0 && this.#height === 0) return nothing
     return html`
+      <section
+        class="panel rows reasons"
+        aria-labelledby="reasons"
+        @focusout=${this.#letGo}
+        @pointerleave=${this.#letGo}
+      >
+        <h2 id="reasons">By reason</h2>
+        ${isComplete ? nothing : html`<p class="quiet">Of the newest letters only; there are more.</p>`}
+        <table>
+          <caption class="visually-hidden">
+            Reasons, the most frequent first
+          </caption>
+          <thead>
+            <tr>
+              <th scope="col">Reason</th>
+              <th scope="col" class="number">Letters</th>
+              <th scope="col" class="when">Newest</th>
+              <th scope="col" class="subscription">Subscriptions</th>
+              ${this.#canManage ? html`<th scope="col" class="actions">Actions</th>` : nothing}
+            </tr>
+          </thead>
+          <tbody>
+            ${repeat(
+              groups,
+              ({ reason }) => reason,
+              (group) => this.#renderReason(group),
+            )}
+          </tbody>
+        </table>
+      </section>
+    `
+  }
+
+  #renderReason({ reason, count: letters, newest_failed_at, subscriptions }: ReasonGroup) {
+    const to = `dead-letters?${new URLSearchParams({ reason })}`
+    return html`
+      <tr>
+        <td data-label="Reason">${link(this.desk, to, visible(reason))}</td>
+        <td data-label="Letters" class="number">${count(letters)}</td>
+        <td data-label="Newest">${time(newest_failed_at, ago(newest_failed_at))}</td>
+        <td data-label="Subscriptions">${subscriptions.filter(Boolean).join(', ') || '–'}</td>
+        ${
+          this.#canManage
+            ? html`<td data-label="Actions">
+                ${
+                  this.gone.has(reason)
+                    ? 'Redriven'
+                    : html`<button
+                        aria-label="Redrive ${count(letters)} with the reason ${reason}"
+                        ?disabled=${this.busy}
+                        @click=${() => this.#redriveReason(reason, letters)}
+                      >
+                        Redrive ${count(letters)}
+                      </button>`
+                }
+              </td>`
+            : nothing
+        }
+      </tr>
+    `
+  }
+
+  #renderPage({ data, total, offset }: DeadLetterPage) {
+    const all = total ?? data.length
+    const chosen = data.filter((letter) => this.selected.has(keyOf(letter)))
+    const reason = new URLSearchParams(this.query).get('reason')
+    return html`
+      ${
+        reason === null
+          ? nothing
+          : html`<ul class="chips" aria-label="Filters">
+              <li>
+                <span class="quiet">Reason</span> ${visible(reason)}
+                <button
+                  class="plain"
+                  aria-label="Remove the filter of the reason"
+                  @click=${() => this.#go({ reason: null, offset: null })}
+                >
+                  ✕
+                </button>
+              </li>
+            </ul>`
+      }
       <div class="row bar">
         <span role="status" class="quiet"
-          >${this.news || `${count(data.length)} shown of ${count(all)}`}</span
+          >${this.said || (chosen.length > 0 ? `${count(chosen.length)} selected` : `${count(data.length)} shown of ${count(all)}`)}</span
         >
-        <button class="main" ?disabled=${ids.length === 0} @click=${() => this.#redrive(ids)}>
-          Redrive ${ids.length > 0 ? `${count(ids.length)} ` : ''}selected
-        </button>
-        <button ?disabled=${all === 0} @click=${() => this.#redrive(null)}>
-          Redrive all ${count(all)}
-        </button>
+        ${this.#letters.waiting ? html`<button @click=${this.#show}>Changes: show</button>` : nothing}
+        ${
+          this.#canManage
+            ? html`<button
+                  class="main"
+                  ?disabled=${chosen.length === 0 || this.busy}
+                  @click=${() => this.#redrive(chosen, data)}
+                >
+                  Redrive ${chosen.length > 0 ? `${count(chosen.length)} ` : ''}selected
+                </button>
+                ${
+                  reason === null
+                    ? html`<button
+                        ?disabled=${all === 0 || this.busy}
+                        @click=${() => this.#redriveAll(all)}
+                      >
+                        Redrive all ${count(all)} …
+                      </button>`
+                    : nothing
+                }`
+            : nothing
+        }
       </div>
-      ${data.length === 0 ? html`<p class="empty">No dead letters.</p>` : this.#renderTable(data)}
+      <div class="rows" @focusout=${this.#letGo} @pointerleave=${this.#letGo}>
+        ${data.length === 0 ? html`<p class="empty">No dead letters.</p>` : this.#renderTable(data)}
+      </div>
       <nav class="pages" aria-label="Pages">
-        <button ?disabled=${this.offset === 0} @click=${() => (this.offset -= PAGE)}>Newer</button>
-        <button ?disabled=${this.offset + PAGE >= all} @click=${() => (this.offset += PAGE)}>
+        <button
+          ?disabled=${offset === 0}
+          @click=${() => this.#go({ offset: String(Math.max(0, offset - PAGE)) })}
+        >
+          Newer
+        </button>
+        <button
+          ?disabled=${total === null ? data.length < PAGE : offset + PAGE >= all}
+          @click=${() => this.#go({ offset: String(offset + PAGE) })}
+        >
           Older
         </button>
       </nav>
@@ -109,75 +294,173 @@ export class InboxDeadLetters extends LitElement {
         </caption>
         <thead>
           <tr>
-            <th><span class="visually-hidden">Select</span></th>
+            ${this.#canManage ? html`<th class="select"><span class="visually-hidden">Select</span></th>` : nothing}
             <th scope="col">Event</th>
             <th scope="col">Reason</th>
+            <th scope="col" class="subscription">Subscription</th>
             <th scope="col" class="number">Attempts</th>
-            <th scope="col">Failed</th>
-            <th scope="col">Actions</th>
+            <th scope="col" class="when">Failed</th>
+            ${this.#canManage ? html`<th scope="col" class="actions">Actions</th>` : nothing}
           </tr>
         </thead>
         <tbody>
-          ${letters.map(
-            ({ event_id, reason, retry_count, failed_at }) => html`
-              <tr>
-                <td data-label="Select">
-                  <input
-                    type="checkbox"
-                    aria-label="Select ${event_id}"
-                    .checked=${this.selected.has(event_id)}
-                    @change=${() => this.#toggle(event_id)}
-                  />
-                </td>
-                <td data-label="Event">${event_id}</td>
-                <td data-label="Reason">${reason}</td>
-                <td data-label="Attempts" class="number">${count(retry_count)}</td>
-                <td data-label="Failed">${time(failed_at)}</td>
-                <td data-label="Actions">
-                  <button
-                    aria-label="Redrive ${event_id}"
-                    @click=${() => this.#redrive([event_id])}
-                  >
-                    Redrive
-                  </button>
-                </td>
-              </tr>
-            `,
-          )}
+          ${repeat(letters, keyOf, (letter) => this.#renderLetter(letter, letters))}
         </tbody>
       </table>
     `
   }
 
-  /** Redrives these letters, or all of them when `ids` is null. */
-  async #redrive(ids: string[] | null): Promise<void> {
-    this.trouble = ''
-    try {
-      const { redriven, skipped } = await redrive(
-        this.connection,
-        ids ? { event_ids: ids } : { all: true },
-      )
-      this.news = `${count(redriven)} redriven${skipped > 0 ? `, ${count(skipped)} no longer failed` : ''}.`
-    } catch (error) {
-      this.trouble = explain(error)
-    }
-    this.selected = new Set()
-    this.shown = this.tick + Math.random()
-    this.dispatchEvent(
-      new CustomEvent('inbox-change', {
-        detail: { action: 'redrive', ids },
-        bubbles: true,
-        composed: true,
-      }),
+  #renderLetter(letter: DeadLetter, page: DeadLetter[]) {
+    const { event_id, subscription, reason, retry_count, failed_at } = letter
+    const name = subscription ? `${event_id} in ${subscription}` : event_id
+    const key = keyOf(letter)
+    const isGone = this.gone.has(key)
+    return html`
+      <tr class=${isGone ? 'gone' : nothing}>
+        ${
+          this.#canManage
+            ? html`<td data-label="Select">
+                <input
+                  type="checkbox"
+                  aria-label="Select ${name}"
+                  ?disabled=${isGone}
+                  .checked=${live(this.selected.has(key))}
+                  @change=${() => this.#toggle(key)}
+                />
+              </td>`
+            : nothing
+        }
+        <td data-label="Event">
+          ${link(this.desk, `dead-letters?${changedView(this.query, { event: event_id })}`, event_id)}
+        </td>
+        <td data-label="Reason">${visible(reason)}</td>
+        <td data-label="Subscription">
+          ${subscription || html`<span class="quiet">refused by the database</span>`}
+        </td>
+        <td data-label="Attempts" class="number">${count(retry_count)}</td>
+        <td data-label="Failed">${time(failed_at, ago(failed_at))}</td>
+        ${
+          this.#canManage
+            ? html`<td data-label="Actions">
+                ${
+                  isGone
+                    ? 'Redriven'
+                    : html`<button
+                        aria-label="Redrive ${name}"
+                        ?disabled=${this.busy}
+                        @click=${() => this.#redrive([letter], page)}
+                      >
+                        Redrive
+                      </button>`
+                }
+              </td>`
+            : nothing
+        }
+      </tr>
+    `
+  }
+
+  get #canManage(): boolean {
+    return this.desk.can('manage')
+  }
+
+  async #redriveAll(all: number): Promise<void> {
+    const reply = await this.desk.ask({
+      title: `Redrive all ${several(all, 'dead letter')}?`,
+      text: 'Each event becomes pending again, also those that fail until you confirm.',
+      verb: 'Redrive all',
+    })
+    const isAny = () => true
+    if (reply) await this.#do(null, isAny, () => this.desk.inbox.redrive({ all: true }))
+  }
+
+  async #redriveReason(reason: string, letters: number): Promise<void> {
+    const reply = await this.desk.ask({
+      title: `Redrive ${several(letters, 'dead letter')}?`,
+      text: `Each event that failed with this reason becomes pending again: ${visible(reason)}`,
+      verb: 'Redrive them',
+    })
+    const isOfIt = (its: string) => its === reason
+    if (reply) await this.#do(null, isOfIt, () => this.desk.inbox.redrive({ reason }))
+  }
+
+  /** Redrives exactly these: an event of which another letter is shown too, and not chosen, in its subscription only. */
+  async #redrive(letters: DeadLetter[], page: DeadLetter[]): Promise<void> {
+    const { inbox } = this.desk
+    const chosen = new Set(letters.map(keyOf))
+    const isWhole = ({ event_id }: DeadLetter) =>
+      page.every((other) => other.event_id !== event_id || chosen.has(keyOf(other)))
+    const whole = [...new Set(letters.filter(isWhole).map(({ event_id }) => event_id))]
+    const parts = letters.filter((letter) => !isWhole(letter) && letter.subscription)
+    await this.#do(
+      letters.map(({ event_id }) => event_id),
+      (_, key) => chosen.has(key),
+      async () => {
+        const retried = parts.map(({ event_id, subscription }) =>
+          inbox.retry(event_id, { subscription }),
+        )
+        await Promise.all(retried)
+        if (whole.length === 0) return { redriven: parts.length, skipped: 0 }
+        const { redriven, skipped } = await inbox.redrive({ event_ids: whole })
+        return { redriven: redriven + parts.length, skipped }
+      },
     )
   }
 
-  #toggle(id: string): void {
+  async #do(
+    ids: string[] | null,
+    isMeant: (reason: string, key: string) => boolean,
+    work: () => Promise<{ redriven: number; skipped: number }>,
+  ): Promise<void> {
+    const page = this.#letters.value?.data ?? []
+    const meant = page.filter((letter) => isMeant(letter.reason, keyOf(letter)))
+    const groups = ids ? [] : (this.#reasons.value?.data ?? [])
+    const whole = groups.filter(({ reason }) => isMeant(reason, ''))
+    this.busy = true
+    this.trouble = this.said = ''
+    try {
+      const { redriven, skipped } = await work()
+      const rest = skipped > 0 ? `, ${count(skipped)} no longer failed` : ''
+      this.said = `${count(redriven)} redriven${rest}.`
+      this.gone = new Set([...this.gone, ...meant.map(keyOf), ...whole.map(({ reason }) => reason)])
+    } catch (error) {
+      this.trouble = explain(error)
+    }
+    this.busy = false
+    this.selected = new Set()
+    this.tellChange('redrive', ids)
+  }
+
+  /** A newer list must wait while it would move, or change, what the reader is about to press. */
+  #isHeld(shown: unknown, waiting: unknown): boolean {
+    if (JSON.stringify(shown) === JSON.stringify(waiting)) return false
+    const rows = [...this.renderRoot.querySelectorAll('.rows')]
+    return this.selected.size > 0 || rows.some((each) => each.matches(':hover, :focus-within'))
+  }
+
+  #letGo = (): void => void setTimeout(() => this.requestUpdate())
+
+  #show = (): void => {
+    this.selected = new Set()
+    this.#letters.show()
+    this.#reasons.show()
+  }
+
+  #toggle(key: string): void {
     const selected = new Set(this.selected)
-    if (!selected.delete(id)) selected.add(id)
+    if (!selected.delete(key)) selected.add(key)
     this.selected = selected
-    this.news = ''
+    this.said = ''
+  }
+
+  #go(changes: Record<string, string | null>): void {
+    const query = changedView(this.query, changes)
+    this.said = ''
+    this.desk.go(query ? `dead-letters?${query}` : 'dead-letters')
   }
 }
 
-customElements.define('inbox-dead-letters', InboxDeadLetters)
+/** An event has a letter for each subscription in which it failed. */
+const keyOf = ({ event_id, subscription }: DeadLetter) => `${event_id} ${subscription}`
+
+define('inbox-dead-letters', InboxDeadLetters)

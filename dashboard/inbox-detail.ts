@@ -1,119 +1,251 @@
-import { Task } from '@lit/task'
-import { css, html, LitElement, nothing, type PropertyValues } from 'lit'
-import { type Action, type Connection, fetchEvent } from './api'
+import { css, html, nothing, type PropertyValues } from 'lit'
+import { repeat } from 'lit/directives/repeat.js'
+import type { EventWithTimeline } from '../client/types.ts'
+import { type Action, askFirst, change } from './actions'
 import { COPY_REFUSED, copyText } from './clipboard'
-import { alert, badge, count, explain, time } from './format'
+import { sourcesOf } from './connection'
+import { alert, badge, count, explain, loading, several, time } from './format'
+import { indented, visible } from './json-source'
+import { Loader } from './loader'
 import { styles } from './styles'
+import { type Desk, define, link, View } from './view'
+
+const HAPPENED: Record<string, string> = {
+  accepted: 'Accepted',
+  claimed: 'Claimed',
+  acked: 'Acknowledged',
+  nacked: 'Nacked',
+  released: 'Given back',
+  expired: 'The lease ended without an answer',
+  failed: 'Given up',
+  retried: 'Made pending again',
+}
 
 /**
- * Shows one whole event in a dialog.
+ * Shows one whole event in a drawer: its body as it was sent, what happened to it, and what can be done to it.
  *
- * @fires inbox-action - the reader wants something done; `detail` is `{ action, id }`
- * @fires close - the dialog was closed
+ * @fires inbox-change - after it was changed; `detail` is `{ action, ids }`
+ * @fires close - the drawer was closed
  */
-export class InboxDetail extends LitElement {
+export class InboxDetail extends View {
   static override properties = {
-    connection: { attribute: false },
+    desk: { attribute: false },
     eventId: { attribute: false },
-    version: { attribute: false },
-    copied: { state: true },
+    news: { attribute: false },
+    tick: { attribute: false },
+    isRaw: { state: true },
+    busy: { state: true },
+    said: { state: true },
+    trouble: { state: true },
   }
 
   static override styles = [
     styles,
     css`
       dialog {
-        width: min(48rem, calc(100vw - 2rem));
-        max-height: calc(100vh - 2rem);
-        padding: 1.25rem;
-        border: 1px solid var(--border);
-        border-radius: 0.7rem;
-        background: var(--surface);
-        color: inherit;
+        display: none;
+        grid-template-rows: auto minmax(0, 1fr) auto;
+        width: min(44rem, 100vw);
+        max-width: none;
+        height: 100dvh;
+        max-height: none;
+        margin: 0 0 0 auto;
+        padding: 0;
+        border-width: 0 0 0 1px;
+        border-radius: 0;
       }
-      dialog::backdrop {
-        background: rgb(10 14 22 / 55%);
+      dialog[open] {
+        display: grid;
       }
-      header {
+      header,
+      footer {
         display: flex;
-        justify-content: space-between;
-        gap: 1rem;
+        flex-wrap: wrap;
+        align-items: center;
+        gap: 0.5rem;
+        padding: 0.8rem 1.25rem;
+        border-bottom: 1px solid var(--border);
+      }
+      footer {
+        border-top: 1px solid var(--border);
+        border-bottom: 0;
       }
       h2 {
+        flex: 1;
+        margin: 0;
         overflow-wrap: anywhere;
+      }
+      .body {
+        overflow: auto;
+        padding: 1rem 1.25rem;
+      }
+      .body:focus {
+        outline: none;
+      }
+      .body > section {
+        margin-bottom: 1.25rem;
       }
       dl {
         display: grid;
         grid-template-columns: max-content minmax(0, 1fr);
-        gap: 0.25rem 1rem;
-        margin: 0 0 1rem;
+        gap: 0.3rem 1rem;
+        margin: 0 0 1.25rem;
       }
       dt {
         color: var(--quiet);
       }
       dd {
         margin: 0;
+        overflow-wrap: anywhere;
       }
       pre {
         overflow: auto;
-        max-height: 18rem;
-        margin: 0 0 1rem;
+        max-height: 24rem;
+        margin: 0;
         padding: 0.75rem;
         border: 1px solid var(--border);
-        border-radius: 0.4rem;
+        border-radius: 0.5rem;
+        background: var(--sunken);
         white-space: pre-wrap;
         overflow-wrap: anywhere;
+      }
+      .heading {
+        display: flex;
+        align-items: center;
+        gap: 0.5rem;
+        margin-bottom: 0.4rem;
+      }
+      .heading h3 {
+        flex: 1;
+        margin: 0;
+      }
+      ol {
+        margin: 0;
+        padding: 0;
+        list-style: none;
+      }
+      ol li {
+        position: relative;
+        padding: 0 0 0.75rem 1.4rem;
+        border-inline-start: 2px solid var(--border);
+        margin-inline-start: 0.35rem;
+        overflow-wrap: anywhere;
+      }
+      ol li:last-child {
+        border-color: transparent;
+        padding-bottom: 0;
+      }
+      ol li::before {
+        position: absolute;
+        top: 0.35rem;
+        inset-inline-start: -0.4rem;
+        width: 0.65rem;
+        height: 0.65rem;
+        border-radius: 50%;
+        background: var(--mark, var(--quiet));
+        content: '';
+      }
+      @media (prefers-reduced-motion: no-preference) {
+        dialog[open] {
+          animation: come 0.15s ease-out;
+        }
+        @keyframes come {
+          from {
+            translate: 2rem;
+            opacity: 0;
+          }
+        }
       }
     `,
   ]
 
-  declare connection: Connection
-  /** The id of the event to show; empty closes the dialog. */
+  declare desk: Desk
+  /** The id of the event to show; empty closes the drawer. */
   declare eventId: string
-  /** A number that rises when the event may have changed. */
-  declare version: number
-  declare copied: string
+  /** Changes when the event may have. */
+  declare news: string
+  declare tick: number
+  declare isRaw: boolean
+  declare busy: boolean
+  declare said: string
+  declare trouble: string
 
-  #event = new Task(this, {
-    args: () => [this.connection, this.eventId, this.version] as const,
-    task: async ([connection, id], { signal }) =>
-      id ? fetchEvent(connection, id, signal) : undefined,
-  })
+  #event = new Loader<EventWithTimeline>(this, (id, signal) => this.#load(id, signal))
 
   constructor() {
     super()
     this.eventId = ''
-    this.version = 0
-    this.copied = ''
+    this.news = ''
+    this.tick = 0
+    this.isRaw = false
+    this.busy = false
+    this.said = ''
+    this.trouble = ''
   }
 
-  protected override updated(changed: PropertyValues): void {
+  protected override willUpdate(changed: PropertyValues<this>): void {
+    if (changed.has('eventId')) {
+      this.said = this.trouble = ''
+      if (this.#event.valueKey !== this.eventId) this.#event.value = undefined
+    }
+    this.#event.want(this.eventId || null, this.news, this.tick)
+  }
+
+  protected override updated(changed: PropertyValues<this>): void {
     if (!changed.has('eventId')) return
-    this.copied = ''
     const dialog = this.renderRoot.querySelector('dialog')
     if (this.eventId && !dialog?.open) dialog?.showModal()
     if (!this.eventId && dialog?.open) dialog.close()
   }
 
+  /** Loads the event. One that is shown already is loaded whole only when a look at its row says that it changed. */
+  async #load(id: string, signal: AbortSignal): Promise<EventWithTimeline> {
+    const { inbox } = this.desk
+    const shown = this.#event.valueKey === id ? this.#event.value : undefined
+    if (shown && !this.#mustLoad) {
+      const { data } = await inbox.list({ event_id: id, body: 'preview', count: false }, { signal })
+      const [row] = data
+      const isSame = (['status', 'updated_at', 'retry_count'] as const).every(
+        (name) => row?.[name] === shown[name],
+      )
+      if (isSame) return shown
+    }
+    const event = await inbox.timeline(id, { signal })
+    this.#mustLoad = false
+    return event
+  }
+
+  #mustLoad = false
+
   override render() {
+    const { value, error, isSlow } = this.#event
     return html`
       <dialog aria-labelledby="title" @close=${() => this.dispatchEvent(new Event('close'))}>
         <header>
           <h2 id="title">${this.eventId}</h2>
-          <form method="dialog"><button aria-label="Close">✕</button></form>
+          <button class="plain" @click=${() => this.#copy('Link', location.href)}>Copy link</button>
+          <form method="dialog"><button class="plain" aria-label="Close">✕</button></form>
         </header>
-        ${this.#event.render({
-          pending: () => html`<p role="status">Loading …</p>`,
-          error: (error) => alert(explain(error), () => void this.#event.run()),
-          complete: (event) => (event ? this.#renderEvent(event) : nothing),
-        })}
+        <div class="body" tabindex="-1" autofocus>
+          ${error === undefined ? nothing : alert(explain(error), this.#reload)}
+          ${value ? this.#renderEvent(value) : error ? nothing : loading(isSlow)}
+        </div>
+        <footer>
+          ${value ? this.#renderActions(value) : nothing}
+          <span role="status" class="quiet">${this.said}</span>
+          ${alert(this.trouble)}
+        </footer>
       </dialog>
     `
   }
 
-  #renderEvent(event: Awaited<ReturnType<typeof fetchEvent>>) {
-    const does = (action: Action, label: string, kind = '') =>
-      html`<button class=${kind} @click=${() => this.#ask(action)}>${label}</button>`
+  #renderEvent(event: EventWithTimeline) {
+    const { payload, metadata } = sourcesOf(event)
+    const { desk } = this
+    const source: unknown = event.metadata?.['source']
+    const found = (name: string, value: string) =>
+      link(desk, `inbox?${new URLSearchParams({ [name]: value })}`, visible(value))
+    const [accepted] = event.timeline
     return html`
       <dl>
         <dt>Status</dt>
@@ -124,34 +256,164 @@ export class InboxDetail extends LitElement {
         <dd>${time(event.updated_at)}</dd>
         <dt>Retries</dt>
         <dd>${count(event.retry_count)}</dd>
+        ${
+          typeof source === 'string'
+            ? html`<dt>Source</dt>
+                <dd>${found('metadata.source', source)}</dd>`
+            : nothing
+        }
+        <dt>Correlation id</dt>
+        <dd>${found('correlation_id', event.correlation_id)}</dd>
+        ${
+          accepted?.by
+            ? html`<dt>Sent by</dt>
+                <dd>${visible(accepted.by)}</dd>`
+            : nothing
+        }
       </dl>
-      ${this.#renderJson('Payload', event.payloadText)}
-      ${this.#renderJson('Metadata', event.metadataText)}
-      <div class="row">
-        ${event.status === 'pending' ? html`${does('ack', 'Acknowledge', 'main')} ${does('nack', 'Nack')}` : nothing}
-        ${event.status === 'failed' ? does('retry', 'Retry', 'main') : nothing}
-        ${does('delete', 'Delete …', 'danger')}
-        <span role="status" class="quiet">${this.copied}</span>
-      </div>
+      ${event.subscriptions.length > 0 ? this.#renderTakers(event) : nothing}
+      ${this.#renderBody('Payload', payload)}
+      ${metadata === 'null' ? nothing : this.#renderBody('Metadata', metadata)}
+      ${this.#renderTimeline(event)}
     `
   }
 
-  #renderJson(label: string, text: string) {
-    const copy = async () => {
-      this.copied = (await copyText(text)) ? `${label} copied.` : COPY_REFUSED
-    }
+  #renderTakers({ subscriptions }: EventWithTimeline) {
     return html`
-      <div class="row">
-        <h3>${label}</h3>
-        <button @click=${copy} aria-label="Copy ${label.toLowerCase()}">Copy</button>
-      </div>
-      <pre tabindex="0" aria-label=${label}>${text}</pre>
+      <section aria-labelledby="takers">
+        <h3 id="takers">Subscriptions</h3>
+        <dl>
+          ${subscriptions.map(
+            ({ name, status, attempt, visible_at }) => html`
+              <dt>${link(this.desk, `consumers?name=${name}`, name)}</dt>
+              <dd>
+                ${badge(status)}${attempt ? html`, attempt ${count(attempt)}` : nothing}${
+                  status === 'scheduled' && visible_at ? html`, from ${time(visible_at)}` : nothing
+                }
+              </dd>
+            `,
+          )}
+        </dl>
+      </section>
     `
   }
 
-  #ask(action: Action): void {
-    this.dispatchEvent(new CustomEvent('inbox-action', { detail: { action, id: this.eventId } }))
+  #renderTimeline({ timeline, timeline_dropped }: EventWithTimeline) {
+    return html`
+      <section aria-labelledby="timeline">
+        <div class="heading">
+          <h3 id="timeline">Timeline</h3>
+          <button class="plain" @click=${this.#reload}>Refresh</button>
+        </div>
+        <ol>
+          ${repeat(
+            timeline,
+            ({ at, what, lease }, index) => `${at} ${what} ${lease ?? ''} ${index}`,
+            ({ at, what, by, subscription, consumer, attempt, why }, index) => html`
+              <li class=${what}>
+                <strong>${HAPPENED[what] ?? what}</strong>
+                <span class="quiet"
+                  >${[
+                    subscription && `in ${subscription}`,
+                    attempt && `attempt ${count(attempt)}`,
+                    consumer && `by ${visible(consumer)}`,
+                    by && `with the token ${visible(by)}`,
+                  ]
+                    .filter(Boolean)
+                    .join(', ')}</span
+                >
+                ${why ? html`<div>${visible(why)}</div>` : nothing}
+                <div class="quiet">${time(at)}</div>
+              </li>
+              ${
+                index === 0 && timeline_dropped > 0
+                  ? html`<li class="quiet">
+                      ${several(timeline_dropped, 'older entry', 'older entries')}
+                    </li>`
+                  : nothing
+              }
+            `,
+          )}
+        </ol>
+      </section>
+    `
+  }
+
+  #renderBody(label: string, source: string) {
+    const name = label.toLowerCase()
+    const text = this.isRaw ? source : indented(source)
+    return html`
+      <section>
+        <div class="heading">
+          <h3>${label}</h3>
+          <button
+            class="plain"
+            aria-pressed=${this.isRaw ? 'true' : 'false'}
+            @click=${() => (this.isRaw = !this.isRaw)}
+          >
+            As sent
+          </button>
+          <button class="plain" aria-label="Copy ${name}" @click=${() => this.#copy(label, text)}>
+            Copy
+          </button>
+        </div>
+        <pre tabindex="0" role="region" aria-label=${label}>${visible(text)}</pre>
+      </section>
+    `
+  }
+
+  #renderActions(event: EventWithTimeline) {
+    const does = (action: Action, label: string, kind = '') =>
+      html`<button class=${kind} ?disabled=${this.busy} @click=${() => this.#act(action)}>
+        ${label}
+      </button>`
+    const canManage = this.desk.can('manage')
+    const is = (status: string) => canManage && event.status === status
+    return html`
+      ${is('pending') ? html`${does('ack', 'Acknowledge', 'main')} ${does('nack', 'Nack …')}` : nothing}
+      ${is('failed') ? does('retry', 'Retry', 'main') : nothing}
+      <button @click=${() => this.#copy('Command', this.#curl(event))}>Copy as curl</button>
+      ${canManage ? does('delete', 'Delete …', 'danger') : nothing}
+    `
+  }
+
+  /** A command that sends the event once more, under an id of its own. It has no token in it. */
+  #curl(event: EventWithTimeline): string {
+    const { payload, metadata } = sourcesOf(event)
+    const body = `{"payload":${payload}${metadata === 'null' ? '' : `,"metadata":${metadata}`}}`
+    return [
+      `curl -X POST '${this.desk.base}/events'`,
+      '-H "Authorization: Bearer $EVENT_INBOX_TOKEN"',
+      "-H 'Content-Type: application/json'",
+      `--data-raw '${body.replaceAll("'", String.raw`'\''`)}'`,
+    ].join(' ')
+  }
+
+  #reload = (): void => {
+    this.#mustLoad = true
+    this.#event.again()
+  }
+
+  async #copy(what: string, text: string): Promise<void> {
+    this.said = (await copyText(text)) ? `${what} copied.` : COPY_REFUSED
+  }
+
+  async #act(action: Action): Promise<void> {
+    const { desk, eventId: id } = this
+    const reply = await askFirst(desk, action, id)
+    if (!reply) return
+    this.busy = true
+    this.trouble = this.said = ''
+    try {
+      await change(desk, action, id, reply)
+      this.tellChange(action, [id])
+      if (action === 'delete') this.dispatchEvent(new Event('close'))
+      else this.#reload()
+    } catch (error) {
+      this.trouble = explain(error)
+    }
+    this.busy = false
   }
 }
 
-customElements.define('inbox-detail', InboxDetail)
+define('inbox-detail', InboxDetail)

@@ -1,21 +1,24 @@
-import { Task, TaskStatus } from '@lit/task'
-import { css, html, LitElement, nothing } from 'lit'
+import { html, nothing } from 'lit'
+import { live } from 'lit/directives/live.js'
+import type { Metrics, PreviewPage } from '../client/types.ts'
+import { type Action, askFirst, change, type Outcome } from './actions'
+import { alert, count, explain, loading, several } from './format'
+import { filterBar } from './inbox-filters'
+import { eventsStyles } from './inbox-events-styles'
+import { eventTable, type Row } from './inbox-table'
 import {
-  ackAll,
-  act,
-  type Action,
-  type Connection,
-  type InboxEvent,
-  listEvents,
-  type Page,
-  type Status,
-} from './api'
-import { alert, count, explain } from './format'
-import './inbox-detail'
-import { filterForm } from './inbox-filters'
-import { eventTable } from './inbox-table'
-import { changedView, cursorsOf, isFiltered, requestOf, type ViewChanges } from './inbox-view'
+  changedView,
+  cursorsOf,
+  isFiltered,
+  listedBy,
+  PAGE_SIZES,
+  requestOf,
+  statusesOf,
+  type ViewChanges,
+} from './inbox-view'
+import { Loader } from './loader'
 import { styles } from './styles'
+import { type Desk, define, View } from './view'
 
 const DONE: Record<Action, string> = {
   ack: 'acknowledged',
@@ -23,238 +26,331 @@ const DONE: Record<Action, string> = {
   retry: 'made pending again',
   delete: 'deleted',
 }
-const EXPECTED: Partial<Record<Action, Status>> = { ack: 'delivered', retry: 'pending' }
+
+/** What a page of rows is made of, and when. */
+interface Listed extends PreviewPage {
+  askedAt: number
+}
 
 /**
- * Shows the inbox as a table, with filters and pages, one whole event, and what can be done to it.
+ * Shows the inbox as a table, with filters and pages, and what can be done to each event.
  *
  * @fires inbox-change - after events changed; `detail` is `{ action, ids }`
- * @fires inbox-query - the reader chose another view; `detail` is its query string
  */
-export class InboxEvents extends LitElement {
+export class InboxEvents extends View {
   static override properties = {
-    connection: { attribute: false },
+    desk: { attribute: false },
+    metrics: { attribute: false },
     query: { attribute: false },
+    news: { attribute: false },
     tick: { attribute: false },
     selected: { state: true },
-    shown: { state: true },
-    news: { state: true },
+    busy: { state: true },
+    said: { state: true },
     trouble: { state: true },
-    page: { state: true },
+    changed: { state: true },
   }
 
-  static override styles = [
-    styles,
-    css`
-      form {
-        display: grid;
-        grid-template-columns: repeat(auto-fill, minmax(6.5rem, 1fr));
-        align-items: end;
-        gap: 0.6rem;
-        margin-bottom: 1rem;
-      }
-      .wide {
-        grid-column: span 2;
-      }
-      td.select {
-        width: 2rem;
-      }
-      .actions {
-        flex-wrap: nowrap;
-      }
-    `,
-  ]
+  static override styles = [styles, eventsStyles]
 
-  declare connection: Connection
-  /**
-   * The view as a query string: status, from, to, field, key, value, limit, cursors, event.
-   * `cursors` are those of the pages before.
-   */
+  declare desk: Desk
+  declare metrics: Metrics | undefined
+  /** The view as a query string; see `inbox-view.ts`. */
   declare query: string
-  /** A number that rises when there may be news. */
+  /** Changes when there may be news. */
+  declare news: string
   declare tick: number
   declare selected: ReadonlySet<string>
-  declare shown: number
-  declare news: string
+  declare busy: ReadonlySet<string>
+  /** What was done last. */
+  declare said: string
   declare trouble: string
-  declare page: Page<InboxEvent> | undefined
+  /** What was done to rows since they came. */
+  declare changed: ReadonlyMap<string, Outcome>
 
-  #events = new Task(this, {
-    args: () => [this.connection, requestOf(this.query), this.shown] as const,
-    task: ([connection, request], { signal }) => listEvents(connection, request, signal),
-    onComplete: (page) => {
-      this.page = page
+  #events = new Loader<Listed>(
+    this,
+    async (key, signal) => {
+      const askedAt = Date.now()
+      const page = await this.desk.inbox.list(
+        { ...requestOf(key, askedAt), body: 'preview' },
+        { signal },
+      )
+      return { ...page, askedAt }
     },
-  })
+    (shown, waiting) => this.#isHeld(shown, waiting),
+  )
 
   constructor() {
     super()
     this.query = ''
+    this.news = ''
     this.tick = 0
     this.selected = new Set()
-    this.shown = 0
-    this.news = ''
+    this.busy = new Set()
+    this.said = ''
     this.trouble = ''
+    this.changed = new Map()
   }
 
   protected override willUpdate(changed: Map<string, unknown>): void {
-    // Only the first page shows news by itself, and not while the reader has events selected.
-    if (changed.has('tick') && cursorsOf(this.query).length === 0 && this.selected.size === 0)
-      this.shown = this.tick
-    if (changed.has('query')) this.selected = new Set()
+    const before: unknown = changed.get('query')
+    const isOther = typeof before === 'string' && listedBy(before) !== listedBy(this.query)
+    if (isOther) {
+      this.selected = new Set()
+      this.said = this.trouble = ''
+    }
+    // Later pages stay as they are: their rows would move from page to page.
+    const news = cursorsOf(this.query).length === 0 ? this.news : ''
+    this.#events.want(listedBy(this.query), news, this.tick)
   }
 
   override render() {
-    const failed = this.#events.status === TaskStatus.ERROR
+    const { value, error, isSlow, valueKey } = this.#events
+    const isOld = value !== undefined && valueKey !== listedBy(this.query)
     return html`
-      <section class="panel" aria-labelledby="title">
+      <section
+        class="panel"
+        aria-labelledby="title"
+        aria-busy=${isSlow || isOld ? 'true' : 'false'}
+      >
         <h2 id="title">Inbox</h2>
-        ${filterForm(this.query, (changes) => this.#go(changes))}
-        ${failed ? alert(explain(this.#events.error), () => void this.#events.run()) : nothing}
-        ${alert(this.trouble)} ${this.#renderBar()}
-        ${this.page ? this.#renderPage(this.page) : failed ? nothing : html`<p class="empty">Loading …</p>`}
+        ${filterBar(this.query, this.metrics, (changes) => this.#go({ ...changes, cursors: null }))}
+        ${error === undefined ? nothing : alert(explain(error), this.#events.again)}
+        ${alert(this.trouble)} ${this.#renderBar(value)}
+        ${value ? this.#renderPage(value, isOld) : error ? nothing : loading(isSlow)}
       </section>
-      <inbox-detail
-        .connection=${this.connection}
-        .eventId=${new URLSearchParams(this.query).get('event') ?? ''}
-        .version=${this.shown}
-        @close=${() => this.#go({ event: null })}
-        @inbox-action=${({ detail }: CustomEvent<{ action: Action; id: string }>) =>
-          this.#act(detail.action, [detail.id])}
-      ></inbox-detail>
     `
   }
 
-  #renderBar() {
+  #rows(page: Listed | undefined): Row[] {
+    return (page?.data ?? []).map((row) => ({ ...row, ...this.changed.get(row.event_id) }))
+  }
+
+  #renderBar(page: Listed | undefined) {
     const ids = [...this.selected]
-    const rows = this.page?.data ?? []
-    const failed = rows
-      .filter((row) => this.selected.has(row.event_id) && row.status === 'failed')
-      .map((row) => row.event_id)
+    const rows = this.#rows(page).filter(({ event_id }) => this.selected.has(event_id))
+    const idsOf = (status: string) =>
+      rows.filter((row) => row.status === status).map(({ event_id }) => event_id)
+    const [pending, failed] = [idsOf('pending'), idsOf('failed')]
     return html`
       <div class="row bar">
         <span role="status" class="quiet"
-          >${this.news || (ids.length > 0 ? `${count(ids.length)} selected` : this.#summary())}</span
+          >${this.said || (ids.length > 0 ? `${count(ids.length)} selected` : this.#summary(page))}</span
         >
+        ${this.#renderNews(page)}
         ${
           ids.length > 0
-            ? html`<button class="main" @click=${() => this.#act('ack', ids)}>
+            ? html`<button
+                  class="main"
+                  ?disabled=${pending.length === 0}
+                  @click=${() => this.#ackMany(pending)}
+                >
                   Acknowledge selected
                 </button>
-                <button ?disabled=${failed.length === 0} @click=${() => this.#act('retry', failed)}>
+                <button ?disabled=${failed.length === 0} @click=${() => this.#retryMany(failed)}>
                   Retry failed
-                </button>`
+                </button>
+                <button class="plain" @click=${() => this.#select(new Set())}>Select none</button>`
             : nothing
         }
       </div>
     `
   }
 
-  #summary(): string {
-    if (!this.page) return ''
-    const { data, total, unstored, stale } = this.page
-    const missing = unstored ? `; ${count(unstored)} not yet in the database` : ''
-    const behind = stale ? `; ${count(stale)} changes not yet shown` : ''
-    const all = total === null || total === undefined ? '' : ` of ${count(total)}`
-    return `${count(data.length)} shown${all}${missing}${behind}`
+  /** What came since, and waits until the reader wants it or takes the hand away. */
+  #renderNews(page: Listed | undefined) {
+    const { waiting } = this.#events
+    if (!page || !waiting) return nothing
+    const known = new Set(page.data.map(({ event_id }) => event_id))
+    const fresh = waiting.data.filter(({ event_id }) => !known.has(event_id)).length
+    const text = fresh > 0 ? several(fresh, 'new event') : 'Changes'
+    return html`<button @click=${this.#show}>${text}: show</button>`
   }
 
-  #renderPage({ data, next_cursor }: Page<InboxEvent>) {
+  #summary(page: Listed | undefined): string {
+    if (!page) return ''
+    const { data, total, unstored, stale } = page
+    const all = total === null || total === undefined ? '' : ` of ${count(total)}`
+    const behind = stale ? `; ${several(stale, 'change')} not yet shown` : ''
+    return `${count(data.length)} shown${all}${this.#missing(unstored ?? 0)}${behind}`
+  }
+
+  /** Says which events the database does not have, where they would be in the list. */
+  #missing(unstored: number): string {
+    if (unstored === 0 || !this.metrics) return ''
+    const { queue_depth } = this.metrics
+    const chosen = statusesOf(this.query)
+    const isWanted = (status: 'pending' | 'failed') =>
+      chosen.length === 0 || chosen.includes(status)
+    const coming = isWanted('pending') ? Math.min(unstored, queue_depth) : 0
+    const refused = isWanted('failed') ? Math.max(0, unstored - queue_depth) : 0
+    return (
+      (coming > 0 ? `; ${several(coming, 'event')} not yet in the database` : '') +
+      (refused > 0
+        ? `; ${several(refused, 'event')} refused by the database, among the dead letters only`
+        : '')
+    )
+  }
+
+  #renderPage(page: Listed, isOld: boolean) {
+    const { data, next_cursor } = page
     const cursors = cursorsOf(this.query)
+    const view = new URLSearchParams(this.query)
+    const older = {
+      cursors: [...cursors, next_cursor].join(' '),
+      ...(view.has('since') && !view.has('at') && { at: String(page.askedAt) }),
+    }
+    const chooseSize = ({ target }: Event) => {
+      if (target instanceof HTMLSelectElement) this.#go({ limit: target.value, cursors: null })
+    }
     return html`
-      ${
-        data.length === 0
-          ? html`<p class="empty">
-              ${
-                next_cursor
-                  ? 'None so far; there is more to look through on the next page.'
-                  : isFiltered(this.query)
-                    ? 'No event matches these filters.'
-                    : 'No events yet. Send one, and it shows up here.'
-              }
-            </p>`
-          : eventTable(data, {
-              selected: this.selected,
-              select: (ids) => this.#select(ids),
-              open: (id) => this.#go({ event: id }),
-              act: (action, ids) => void this.#act(action, ids),
-            })
-      }
+      <div
+        class=${isOld ? 'rows old' : 'rows'}
+        ?inert=${isOld}
+        @focusout=${this.#letGo}
+        @pointerleave=${this.#letGo}
+      >
+        ${
+          data.length === 0
+            ? html`<p class="empty">${this.#nothingFound(next_cursor)}</p>`
+            : eventTable(this.#rows(page), {
+                desk: this.desk,
+                query: this.query,
+                selected: this.selected,
+                busy: this.busy,
+                select: (ids) => this.#select(ids),
+                act: (action, id) => void this.#act(action, id),
+              })
+        }
+      </div>
       <nav class="pages" aria-label="Pages">
+        <label class="inline"
+          >Page size
+          <select .value=${live(view.get('limit') ?? '50')} @change=${chooseSize}>
+            ${PAGE_SIZES.map((size) => html`<option value=${size} ?selected=${String(size) === (view.get('limit') ?? '50')}>${count(size)}</option>`)}
+          </select>
+        </label>
         <button
           ?disabled=${cursors.length === 0}
-          @click=${() => this.#go({ cursors: cursors.slice(0, -1).join(' ') })}
+          @click=${() => this.#go({ cursors: cursors.slice(0, -1).join(' '), ...(cursors.length === 1 && { at: null }) })}
         >
           Newer
         </button>
-        <button
-          ?disabled=${!next_cursor}
-          @click=${() => this.#go({ cursors: [...cursors, next_cursor].join(' ') })}
-        >
-          Older
-        </button>
+        <button ?disabled=${!next_cursor} @click=${() => this.#go(older)}>Older</button>
       </nav>
     `
   }
 
-  /** Shows the expected result at once, and says so when the service decides otherwise. */
-  async #act(action: Action, ids: string[]): Promise<void> {
-    if (
-      action === 'delete' &&
-      !confirm(`Delete ${ids.join(', ')}? It is removed everywhere and cannot be brought back.`)
-    )
-      return
-    const before = this.page
-    const expected = EXPECTED[action]
-    if (before && expected) {
-      const data = before.data.map((row) =>
-        ids.includes(row.event_id) ? { ...row, status: expected } : row,
-      )
-      this.page = { ...before, data }
-    }
-    this.trouble = ''
-    try {
-      const refused =
-        action === 'ack' && ids.length > 1
-          ? await this.#ackMany(ids)
-          : await this.#actOnEach(action, ids)
-      this.news = `${count(ids.length - refused.length)} ${DONE[action]}.`
-      this.trouble =
-        refused.slice(0, 3).join(' ') +
-        (refused.length > 3 ? ` And ${count(refused.length - 3)} more.` : '')
-    } catch (error) {
-      this.trouble = explain(error)
-    }
+  #nothingFound(next_cursor: string | null): string {
+    if (next_cursor) return 'None so far; there is more to look through on the next page.'
+    return isFiltered(this.query)
+      ? 'No event matches these filters.'
+      : 'No events yet. Send one, and it shows up here.'
+  }
+
+  /** A newer list must wait while it would move, or change, what the reader is about to press. */
+  #isHeld(shown: Listed, waiting: Listed): boolean {
+    const same = JSON.stringify(shown.data) === JSON.stringify(waiting.data)
+    if (same) return false
+    const rows = this.renderRoot.querySelector('.rows')
+    return this.selected.size > 0 || rows?.matches(':hover, :focus-within') === true
+  }
+
+  /** Has a newer list shown once the hand is out of the way, which it is after this event. */
+  #letGo = (): void => void setTimeout(() => this.requestUpdate())
+
+  #show = (): void => {
     this.selected = new Set()
-    if (action === 'delete') this.#go({ event: null })
-    this.shown = this.tick + Math.random()
-    this.dispatchEvent(
-      new CustomEvent('inbox-change', { detail: { action, ids }, bubbles: true, composed: true }),
-    )
+    this.#events.show()
   }
 
-  /** Acknowledges many events. @returns the reason for each one that was not */
-  async #ackMany(ids: string[]): Promise<string[]> {
-    const results = await ackAll(this.connection, ids)
-    return results.flatMap(({ error }) => (error ? [error.detail] : []))
+  protected override updated(): void {
+    // What was done to rows is in the rows themselves once they came anew.
+    const rows = this.#events.value?.data
+    if (this.#shown === rows) return
+    this.#shown = rows
+    this.changed = new Map()
   }
 
-  async #actOnEach(action: Action, ids: string[]): Promise<string[]> {
-    const settled = await Promise.allSettled(ids.map((id) => act(this.connection, action, id)))
-    return settled.flatMap((each) => (each.status === 'rejected' ? [explain(each.reason)] : []))
+  #shown: PreviewPage['data'] | undefined
+
+  async #act(action: Action, id: string): Promise<void> {
+    const { desk } = this
+    if (this.busy.has(id)) return
+    const reply = await askFirst(desk, action, id)
+    if (!reply) return
+    await this.#do(action, [id], async () => {
+      return { moved: new Map([[id, await change(desk, action, id, reply)]]), refused: [] }
+    })
+  }
+
+  #ackMany(ids: string[]): Promise<void> {
+    return this.#do('ack', ids, async () => {
+      const results = await this.desk.inbox.ackMany(ids)
+      const refused = results.flatMap((result) => ('error' in result ? [result.error.detail] : []))
+      const done = results.filter((result) => !('error' in result))
+      return {
+        moved: new Map(done.map(({ event_id }) => [event_id, { status: 'delivered' }])),
+        refused,
+      }
+    })
+  }
+
+  #retryMany(ids: string[]): Promise<void> {
+    return this.#do('retry', ids, async () => {
+      const { redriven, skipped } = await this.desk.inbox.redrive({ event_ids: ids })
+      const refused = skipped > 0 ? [`${several(skipped, 'event')} no longer failed.`] : []
+      // It does not say which.
+      const moved = skipped > 0 ? [] : ids
+      return {
+        moved: new Map(moved.map((id) => [id, { status: 'pending' }])),
+        refused,
+        count: redriven,
+      }
+    })
+  }
+
+  /** Does something, and says what became of it. Nothing is shown as done before the service says so. */
+  async #do(action: Action, ids: string[], work: () => Promise<Done>): Promise<void> {
+    const row = this.shadowRoot?.activeElement?.closest('tr')
+    this.busy = new Set([...this.busy, ...ids])
+    this.trouble = this.said = ''
+    try {
+      const { moved, refused, count: number = moved.size } = await work()
+      this.changed = new Map([...this.changed, ...moved])
+      this.said = `${ids.length === 1 ? ids[0] : count(number)} ${DONE[action]}.`
+      this.trouble = refused.slice(0, 3).join(' ')
+      if (refused.length > 3) this.trouble += ` And ${count(refused.length - 3)} more.`
+      if (number === 0) this.said = ''
+    } catch (error) {
+      this.trouble = `${ids.length === 1 ? ids[0] : several(ids.length, 'event')}: ${explain(error)}`
+    }
+    this.busy = new Set([...this.busy].filter((id) => !ids.includes(id)))
+    this.selected = new Set([...this.selected].filter((id) => !ids.includes(id)))
+    this.tellChange(action, ids)
+    await this.updateComplete
+    // The button that had the focus may be gone; the next key must not begin at the top of the page.
+    if (row && !this.shadowRoot?.activeElement) row.querySelector('a')?.focus()
   }
 
   #select(ids: ReadonlySet<string>): void {
     this.selected = ids
-    this.news = ''
+    this.said = ''
   }
 
   #go(changes: ViewChanges): void {
     const query = changedView(this.query, changes)
-    this.news = ''
-    if (query === changedView(this.query, {})) return
-    this.dispatchEvent(new CustomEvent('inbox-query', { detail: query }))
+    this.said = ''
+    this.desk.go(query ? `inbox?${query}` : 'inbox')
   }
 }
 
-customElements.define('inbox-events', InboxEvents)
+/** What was moved to which status, and why the rest was not. */
+interface Done {
+  moved: ReadonlyMap<string, Outcome>
+  refused: string[]
+  count?: number
+}
+
+define('inbox-events', InboxEvents)

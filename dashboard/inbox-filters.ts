@@ -1,53 +1,178 @@
-import { html } from 'lit'
-import { count, STATUS_LABELS } from './format'
-import type { ViewChanges } from './inbox-view'
+import { html, nothing } from 'lit'
+import { live } from 'lit/directives/live.js'
+import type { Metrics } from '../client/types.ts'
+import { badge, count, timeZone } from './format'
+import {
+  FINDERS,
+  findersOf,
+  labelOf,
+  PRESETS,
+  SORTS,
+  statusesOf,
+  type ViewChanges,
+} from './inbox-view'
+import { visible } from './json-source'
 
-const PAGE_SIZES = [25, 50, 100, 1_000]
+type Apply = (changes: ViewChanges) => void
 
-/** The form that filters the inbox. @param apply is told what was chosen */
-export function filterForm(query: string, apply: (changes: ViewChanges) => void) {
-  const view = new URLSearchParams(query)
-  const choose = (event: Event) => {
-    event.preventDefault()
-    if (event.currentTarget instanceof HTMLFormElement) apply(chosenIn(event.currentTarget))
-  }
-  const value = (name: string) => view.get(name) ?? ''
-  const option = (name: string, choice: string, label: string) =>
-    html`<option value=${choice} ?selected=${value(name) === choice}>${label}</option>`
+/** What chooses the rows of the inbox. @param apply is told what was chosen; it begins at the first page */
+export function filterBar(query: string, metrics: Metrics | undefined, apply: Apply) {
   return html`
-    <form aria-label="Filters" @change=${choose} @submit=${choose}>
+    <div class="filters">
+      ${statusFilter(query, metrics, apply)} ${timeFilter(query, apply)} ${finderForm(apply)}
+    </div>
+    ${chips(query, apply)}
+  `
+}
+
+function statusFilter(query: string, metrics: Metrics | undefined, apply: Apply) {
+  const chosen = statusesOf(query)
+  const toggle = (status: string) => {
+    const rest = chosen.filter((each) => each !== status)
+    apply({ status: (rest.length < chosen.length ? rest : [...chosen, status]).join(',') })
+  }
+  return html`
+    <fieldset class="statuses">
+      <legend class="visually-hidden">Status</legend>
+      ${(['pending', 'delivered', 'failed'] as const).map(
+        (status) => html`
+          <label class="toggle">
+            <input
+              type="checkbox"
+              name="status"
+              .checked=${live(chosen.includes(status))}
+              @change=${() => toggle(status)}
+            />
+            ${badge(status)}
+            ${metrics ? html`<span class="count">${count(metrics[status])}</span>` : nothing}
+          </label>
+        `,
+      )}
+    </fieldset>
+  `
+}
+
+function timeFilter(query: string, apply: Apply) {
+  const view = new URLSearchParams(query)
+  const isOwn = view.get('since') === 'own' || view.has('from') || view.has('to')
+  const since = isOwn ? 'own' : (view.get('since') ?? '')
+  const chooseTime = ({ target }: Event) => {
+    if (target instanceof HTMLSelectElement)
+      apply({ since: target.value, at: null, from: null, to: null })
+  }
+  const chooseSort = ({ target }: Event) => {
+    if (target instanceof HTMLSelectElement) apply({ sort: target.value })
+  }
+  const bound = (name: 'from' | 'to', label: string) => html`
+    <label
+      >${label}
+      <input
+        type="datetime-local"
+        step="1"
+        name=${name}
+        .value=${live(localTime(view.get(name)))}
+        @change=${({ target }: Event) => target instanceof HTMLInputElement && apply({ since: 'own', [name]: utcTime(target.value) })}
+    /></label>
+  `
+  return html`
+    <label
+      >Time
+      <select
+        name="since"
+        .value=${live(since)}
+        @change=${chooseTime}
+        title=${`Times are in ${timeZone()}`}
+      >
+        <option value="" ?selected=${since === ''}>Any time</option>
+        ${PRESETS.map(([name, label]) => html`<option value=${name} ?selected=${since === name}>${label}</option>`)}
+        <option value="own" ?selected=${since === 'own'}>From and to …</option>
+      </select>
+    </label>
+    ${
+      since === 'own'
+        ? html`${bound('from', 'From')} ${bound('to', 'To')}
+            <span class="zone quiet">${timeZone()}</span>`
+        : nothing
+    }
+    <label
+      >Sort
+      <select name="sort" .value=${live(view.get('sort') ?? '')} @change=${chooseSort}>
+        ${SORTS.map(([value, label]) => html`<option value=${value} ?selected=${(view.get('sort') ?? '') === value}>${label}</option>`)}
+      </select>
+    </label>
+  `
+}
+
+/** Adds one filter. The browser itself says which field is missing. */
+function finderForm(apply: Apply) {
+  const add = (event: SubmitEvent) => {
+    event.preventDefault()
+    const form = event.currentTarget
+    if (!(form instanceof HTMLFormElement)) return
+    const given = new FormData(form)
+    const by = String(given.get('by'))
+    const name = by.endsWith('.') ? `${by}${String(given.get('key')).trim()}` : by
+    apply({ [name]: String(given.get('value')).trim() })
+    for (const input of form.querySelectorAll('input')) input.value = ''
+  }
+  const choose = ({ currentTarget }: Event) => {
+    if (!(currentTarget instanceof HTMLSelectElement)) return
+    const key = currentTarget.form?.querySelector<HTMLInputElement>('[name=key]')
+    if (!key) return
+    key.required = currentTarget.value.endsWith('.')
+    key.closest('label')?.toggleAttribute('hidden', !key.required)
+  }
+  return html`
+    <form class="finder" aria-label="Find events" @submit=${add}>
       <label
-        >Status
-        <select name="status">
-          ${option('status', '', 'All')}
-          ${Object.entries(STATUS_LABELS).map(([status, label]) => option('status', status, label))}
+        >Find by
+        <select name="by" @change=${choose}>
+          ${FINDERS.map(([name, label]) => html`<option value=${name}>${label}</option>`)}
         </select>
       </label>
-      <label class="wide"
-        >From <input type="datetime-local" name="from" .value=${value('from')}
-      /></label>
-      <label class="wide">To <input type="datetime-local" name="to" .value=${value('to')} /></label>
-      <label
-        >Field
-        <select name="field">
-          ${option('field', 'payload', 'Payload')} ${option('field', 'metadata', 'Metadata')}
-        </select>
-      </label>
-      <label>Key <input name="key" placeholder="customer.id" .value=${value('key')} /></label>
-      <label>Value <input name="value" .value=${value('value')} /></label>
-      <label
-        >Page size
-        <select name="limit">
-          ${PAGE_SIZES.map((size) => option('limit', size === 50 ? '' : String(size), count(size)))}
-        </select>
-      </label>
-      <button>Apply</button>
+      <label hidden>Key <input name="key" placeholder="customer.id" autocomplete="off" /></label>
+      <label>Value <input name="value" required autocomplete="off" spellcheck="false" /></label>
+      <button>Find</button>
     </form>
   `
 }
 
-/** What a form has in its fields. Other filters begin again at the first page. */
-function chosenIn(form: HTMLFormElement): ViewChanges {
-  const fields = [...new FormData(form)].map(([name, value]) => [name, String(value) || null])
-  return { ...Object.fromEntries(fields), cursors: null }
+function chips(query: string, apply: Apply) {
+  const set = findersOf(query)
+  if (set.length === 0) return nothing
+  return html`
+    <ul class="chips" aria-label="Filters">
+      ${set.map(
+        ([name, value]) => html`
+          <li>
+            <span class="quiet">${labelOf(name)}</span> ${visible(value)}
+            <button
+              class="plain"
+              aria-label="Remove the filter ${labelOf(name)} ${value}"
+              @click=${() => apply({ [name]: null })}
+            >
+              ✕
+            </button>
+          </li>
+        `,
+      )}
+      <li>
+        <button
+          class="plain"
+          @click=${() => apply(Object.fromEntries(set.map(([name]) => [name, null])))}
+        >
+          Clear all
+        </button>
+      </li>
+    </ul>
+  `
 }
+
+/** A moment as a field for local times takes it. The address has it in UTC, so that a link is the same everywhere. */
+function localTime(iso: string | null): string {
+  const at = new Date(iso ?? '')
+  if (Number.isNaN(at.getTime())) return ''
+  return new Date(at.getTime() - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 19)
+}
+
+const utcTime = (local: string) => (local ? new Date(local).toISOString() : null)

@@ -1,19 +1,20 @@
-import { css, html, LitElement, nothing } from 'lit'
-import { type Connection, postEvent } from './api'
+import { css, html, nothing } from 'lit'
+import { live } from 'lit/directives/live.js'
 import { alert, explain } from './format'
+import type { Draft } from './shell'
 import { styles } from './styles'
+import { type Desk, define, link, View } from './view'
 
 /**
  * Sends a test event from a form.
  *
  * @fires inbox-change - after the event was accepted; `detail` is `{ action, ids }`
  */
-export class InboxSend extends LitElement {
+export class InboxSend extends View {
   static override properties = {
-    connection: { attribute: false },
-    payload: { state: true },
-    metadata: { state: true },
-    news: { state: true },
+    desk: { attribute: false },
+    draft: { attribute: false },
+    sent: { state: true },
     trouble: { state: true },
     busy: { state: true },
   }
@@ -37,26 +38,25 @@ export class InboxSend extends LitElement {
     `,
   ]
 
-  declare connection: Connection
-  declare payload: string
-  declare metadata: string
-  declare news: string
+  declare desk: Desk
+  /** What is in the fields. It is changed as the reader types, and outlives this element. */
+  declare draft: Draft
+  /** The id of the event that was sent last. */
+  declare sent: string
   declare trouble: string
   declare busy: boolean
 
   constructor() {
     super()
-    this.payload = '{\n  "order": 17,\n  "amount": 12.50\n}'
-    this.metadata = '{"source": "dashboard"}'
-    this.news = ''
+    this.sent = ''
     this.trouble = ''
     this.busy = false
   }
 
   override render() {
     const wrong = {
-      payload: complaint(this.payload, false),
-      metadata: complaint(this.metadata, true),
+      payload: complaint(this.draft.payload, false),
+      metadata: complaint(this.draft.metadata, true),
     }
     const field = (name: 'payload' | 'metadata', label: string) => html`
       <label
@@ -66,8 +66,8 @@ export class InboxSend extends LitElement {
           spellcheck="false"
           aria-invalid=${wrong[name] ? 'true' : 'false'}
           aria-describedby="${name}-wrong"
-          .value=${this[name]}
-          @input=${({ target }: InputEvent) => target instanceof HTMLTextAreaElement && (this[name] = target.value)}
+          .value=${live(this.draft[name])}
+          @input=${({ target }: InputEvent) => target instanceof HTMLTextAreaElement && this.#type(name, target.value)}
         ></textarea>
         <span class="wrong" id="${name}-wrong" aria-live="polite">${wrong[name]}</span>
       </label>
@@ -82,7 +82,9 @@ export class InboxSend extends LitElement {
             <button class="main" ?disabled=${this.busy || Boolean(wrong.payload || wrong.metadata)}>
               Send
             </button>
-            <span role="status">${this.news || nothing}</span>
+            <span role="status"
+              >${this.sent ? html`Accepted as ${link(this.desk, `inbox?${new URLSearchParams({ event: this.sent })}`, this.sent)}.` : nothing}</span
+            >
           </div>
         </form>
         ${alert(this.trouble)}
@@ -93,26 +95,25 @@ export class InboxSend extends LitElement {
   async #send(event: SubmitEvent): Promise<void> {
     event.preventDefault()
     this.busy = true
-    this.news = ''
+    this.sent = ''
     this.trouble = ''
     try {
       // The text is sent as it was typed, because parsing it here would round its numbers.
-      const id = await postEvent(
-        this.connection,
-        `{"payload":${this.payload},"metadata":${this.metadata.trim() || 'null'}}`,
+      const { payload, metadata } = this.draft
+      const { event_id } = await this.desk.inbox.send(
+        `{"payload":${payload},"metadata":${metadata.trim() || 'null'}}`,
       )
-      this.news = `Accepted as ${id}.`
-      this.dispatchEvent(
-        new CustomEvent('inbox-change', {
-          detail: { action: 'send', ids: [id] },
-          bubbles: true,
-          composed: true,
-        }),
-      )
+      this.sent = event_id ?? ''
+      this.tellChange('send', [this.sent])
     } catch (error) {
       this.trouble = explain(error)
     }
     this.busy = false
+  }
+
+  #type(name: keyof Draft, text: string): void {
+    this.draft[name] = text
+    this.requestUpdate()
   }
 }
 
@@ -129,4 +130,4 @@ function complaint(text: string, mayBeEmpty: boolean): string {
   }
 }
 
-customElements.define('inbox-send', InboxSend)
+define('inbox-send', InboxSend)

@@ -1,9 +1,12 @@
-import { Task } from '@lit/task'
-import { css, html, LitElement } from 'lit'
-import { type Connection, listSources, type Metrics, type Source, type SourceCounts } from './api'
+import { css, html, nothing } from 'lit'
+import type { Metrics, Source } from '../client/types.ts'
 import { COPY_REFUSED, copyText } from './clipboard'
-import { alert, count, explain, time } from './format'
+import { alert, count, explain, loading, time } from './format'
+import { Loader } from './loader'
 import { styles } from './styles'
+import { type Desk, define, link, View } from './view'
+
+type SourceCounts = Metrics['sources'][number]
 
 /** Stands in a source's URL for the secret, which the service does not tell. */
 const SECRET_PLACE = '{token}'
@@ -16,10 +19,11 @@ interface Row {
 }
 
 /** Lists the sources: the URL to give to each sender, how to set it up, and what came from it. */
-export class InboxSources extends LitElement {
+export class InboxSources extends View {
   static override properties = {
-    connection: { attribute: false },
+    desk: { attribute: false },
     metrics: { attribute: false },
+    tick: { attribute: false },
     news: { state: true },
     trouble: { state: true },
   }
@@ -67,33 +71,40 @@ export class InboxSources extends LitElement {
     `,
   ]
 
-  declare connection: Connection
+  declare desk: Desk
+  declare tick: number
   /** What `GET /metrics` answered last; undefined until then. It has the counts. */
   declare metrics: Metrics | undefined
   declare news: string
   declare trouble: string
 
-  #sources = new Task(this, {
-    args: () => [this.connection] as const,
-    task: ([connection], { signal }) => listSources(connection, signal),
-  })
+  #sources = new Loader(this, (_, signal) => this.desk.inbox.sources({ signal }))
 
   constructor() {
     super()
     this.news = ''
     this.trouble = ''
+    this.tick = 0
+  }
+
+  protected override willUpdate(): void {
+    this.#sources.want('', 0, this.tick)
   }
 
   override render() {
+    const { value, error, isSlow } = this.#sources
     return html`
       <section class="panel" aria-labelledby="title">
         <h2 id="title">Sources</h2>
         ${alert(this.trouble)}
-        ${this.#sources.render({
-          pending: () => html`<p class="empty" role="status">Loading …</p>`,
-          error: (error) => alert(explain(error), () => void this.#sources.run()),
-          complete: (sources) => this.#renderSources(rowsOf(sources, this.metrics?.sources ?? [])),
-        })}
+        ${error === undefined ? nothing : alert(explain(error), this.#sources.again)}
+        ${
+          value
+            ? this.#renderSources(rowsOf(value, this.metrics?.sources ?? []))
+            : error
+              ? nothing
+              : loading(isSlow)
+        }
       </section>
     `
   }
@@ -149,9 +160,9 @@ export class InboxSources extends LitElement {
         <td data-label="Accepted" class="number">${number(counts?.accepted)}</td>
         <td data-label="Duplicates" class="number">${number(counts?.duplicates)}</td>
         <td data-label="Refused" class="number">${number(counts?.refused)}</td>
-        <td data-label="Last event">${counts ? lastEvent(counts) : '–'}</td>
+        <td data-label="Last event">${counts ? lastEvent(this.desk, counts) : '–'}</td>
         <td data-label="Events">
-          <a href=${inboxOf(name)} aria-label="Show its events: ${name}">Show its events</a>
+          ${link(this.desk, inboxOf(name), 'Show its events', { label: `Show its events: ${name}` })}
         </td>
       </tr>
     `
@@ -197,18 +208,22 @@ function warning(text: string) {
 }
 
 /** The time of the last event, as a link that opens it among the others of its source. */
-function lastEvent({ name, last_event_id, last_at }: SourceCounts) {
+function lastEvent(desk: Desk, { name, last_event_id, last_at }: SourceCounts) {
   if (last_event_id === null || last_at === null) return 'none yet'
-  return html`<a href=${inboxOf(name, last_event_id)}
-    >${time(last_at)}<span class="visually-hidden">, the last event of ${name}</span></a
-  >`
+  return link(
+    desk,
+    inboxOf(name, last_event_id),
+    html`${time(last_at)}<span class="visually-hidden">, the last event of ${name}</span>`,
+  )
 }
 
-/** The hash of the inbox with the events of a source, and with one of them open if it is given. */
+/** The view of the events of a source, with one of them open if it is given. */
 function inboxOf(name: string, event?: string): string {
-  const view = new URLSearchParams({ field: 'metadata', key: 'source', value: name })
-  if (event !== undefined) view.set('event', event)
-  return `#/inbox?${view}`
+  const view = new URLSearchParams({
+    'metadata.source': name,
+    ...(event !== undefined && { event }),
+  })
+  return `inbox?${view}`
 }
 
-customElements.define('inbox-sources', InboxSources)
+define('inbox-sources', InboxSources)

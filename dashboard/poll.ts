@@ -3,7 +3,7 @@ import type { ReactiveController, ReactiveControllerHost } from 'lit'
 const MAX_DELAY_SECONDS = 60
 
 /**
- * Repeats work while its element is on the page and the tab is visible.
+ * Repeats work while its element is on the page and the tab is visible, one run at a time.
  * After a failure it waits longer each time, up to MAX_DELAY_SECONDS.
  */
 export class Poll implements ReactiveController {
@@ -13,6 +13,9 @@ export class Poll implements ReactiveController {
   #timer: ReturnType<typeof setTimeout> | undefined
   #connected = false
   #failures = 0
+  #isRunning = false
+  /** Whether somebody asked for another run while this one was under way. */
+  #isAskedAgain = false
 
   /**
    * @param work resolves to whether it succeeded
@@ -44,18 +47,21 @@ export class Poll implements ReactiveController {
     clearTimeout(this.#timer)
   }
 
-  /** Works at once, unless the tab is hidden. */
+  /** Works at once, or after the run that is under way; not while the tab is hidden. */
   now = (): void => {
     clearTimeout(this.#timer)
-    if (!this.#connected || document.hidden) return
-    void this.#run()
+    this.#isAskedAgain = this.#isRunning
+    if (this.#connected && !document.hidden && !this.#isRunning) void this.#run()
   }
 
   async #run(): Promise<void> {
+    this.#isRunning = true
     const succeeded = await this.#work()
+    this.#isRunning = false
     this.#failures = succeeded ? 0 : this.#failures + 1
     this.#host.requestUpdate()
     clearTimeout(this.#timer)
+    if (this.#isAskedAgain) return this.now()
     const delay = this.backoffSeconds || this.#seconds()
     if (this.#connected && !document.hidden && this.#seconds() > 0)
       this.#timer = setTimeout(this.now, delay * 1000)

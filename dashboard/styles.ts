@@ -1,16 +1,24 @@
 import { css } from 'lit'
 
-/** Styles that all elements share. The host page sets the `--event-inbox-*` properties. */
+/**
+ * Styles that all elements share. The host page sets the `--event-inbox-*` properties; light or dark is the page's own
+ * `color-scheme`.
+ */
 export const styles = css`
   :host {
-    --accent: var(--event-inbox-accent, light-dark(#1d4ed8, #9bbcff));
-    --surface: var(--event-inbox-surface, light-dark(#ffffff, #1a1f29));
-    --border: var(--event-inbox-border, light-dark(#d5dae3, #39414f));
-    --text: var(--event-inbox-text, light-dark(#1c2330, #e8ecf4));
-    --quiet: var(--event-inbox-quiet, light-dark(#4d5768, #aab3c2));
-    --pending: var(--event-inbox-pending, light-dark(#8a5a00, #f2c14b));
-    --delivered: var(--event-inbox-delivered, light-dark(#14743c, #5fd38d));
-    --failed: var(--event-inbox-failed, light-dark(#b3261e, #ff8f8a));
+    --accent: var(--event-inbox-accent, light-dark(#2f4fd0, #a3b8ff));
+    --surface: var(--event-inbox-surface, light-dark(#ffffff, #181b22));
+    --sunken: light-dark(#f4f5f8, #20242d);
+    --border: var(--event-inbox-border, light-dark(#e1e4eb, #2f3541));
+    --field: light-dark(#868d9c, #767f92);
+    --text: var(--event-inbox-text, light-dark(#191d27, #e9ecf3));
+    --quiet: var(--event-inbox-quiet, light-dark(#545c6d, #a6afc0));
+    --pending: var(--event-inbox-pending, light-dark(#855600, #f0c04f));
+    --delivered: var(--event-inbox-delivered, light-dark(#14703b, #63d191));
+    --failed: var(--event-inbox-failed, light-dark(#b0251d, #ff938d));
+    --mark-pending: var(--event-inbox-pending, light-dark(#eab308, #f0c04f));
+    --mark-delivered: var(--event-inbox-delivered, light-dark(#22a35a, #4fc382));
+    --mark-failed: var(--event-inbox-failed, light-dark(#dc3b32, #ff8079));
     display: block;
     color: var(--text);
     font: 0.9375rem/1.5 var(--event-inbox-font, system-ui, sans-serif);
@@ -20,29 +28,57 @@ export const styles = css`
   ::after {
     box-sizing: border-box;
   }
+  [hidden] {
+    display: none !important;
+  }
   h2,
   h3 {
-    margin: 0 0 0.75rem;
-    font-size: 1.05rem;
+    margin: 0 0 0.9rem;
+    font-size: 1.0625rem;
+    font-weight: 650;
     line-height: 1.3;
   }
+  h3 {
+    margin: 0 0 0.4rem;
+    font-size: 0.9375rem;
+  }
+  a {
+    color: var(--accent);
+    text-underline-offset: 0.15em;
+    text-decoration-thickness: 1px;
+    text-decoration-color: color-mix(in srgb, currentColor 45%, transparent);
+  }
+  a:hover {
+    text-decoration-color: currentColor;
+  }
   .panel {
-    padding: 1rem;
+    min-width: 0;
+    padding: 1.1rem 1.25rem;
     border: 1px solid var(--border);
-    border-radius: 0.6rem;
+    border-radius: 0.75rem;
     background: var(--surface);
+  }
+  dialog {
+    border: 1px solid var(--border);
+    border-radius: 0.75rem;
+    background: var(--surface);
+    color: inherit;
+  }
+  dialog::backdrop {
+    background: rgb(10 14 22 / 45%);
   }
   input,
   select,
   textarea,
   button {
-    min-height: 2.25rem;
-    padding: 0.3rem 0.65rem;
-    border: 1px solid light-dark(#80899a, #7d8697);
-    border-radius: 0.4rem;
+    min-height: 2.125rem;
+    padding: 0.25rem 0.7rem;
+    border: 1px solid var(--field);
+    border-radius: 0.45rem;
     background: var(--surface);
     color: inherit;
     font: inherit;
+    font-size: 0.875rem;
   }
   input,
   select,
@@ -51,51 +87,68 @@ export const styles = css`
     min-width: 0;
   }
   input[type='checkbox'] {
-    width: 1.1rem;
-    min-height: 1.1rem;
-    height: 1.1rem;
+    width: 1.05rem;
+    min-height: 1.05rem;
+    height: 1.05rem;
     margin: 0;
     accent-color: var(--accent);
   }
   button {
     cursor: pointer;
   }
+  button:hover:not(:disabled) {
+    background: var(--sunken);
+  }
   button.main {
     border-color: var(--accent);
     background: var(--accent);
-    color: light-dark(#fff, #0d1320);
+    color: light-dark(#fff, #10131c);
+    font-weight: 600;
+  }
+  button.main:hover:not(:disabled) {
+    background: color-mix(in srgb, var(--accent) 88%, var(--text));
   }
   button.danger {
-    border-color: var(--failed);
+    border-color: color-mix(in srgb, var(--failed) 55%, var(--surface));
     color: var(--failed);
   }
-  button.link {
-    min-height: 0;
-    padding: 0;
-    border: 0;
+  button.danger.main {
+    background: var(--failed);
+    color: light-dark(#fff, #10131c);
+  }
+  button.plain {
+    border-color: transparent;
     background: none;
-    color: var(--accent);
-    text-align: start;
-    text-decoration: underline;
-    overflow-wrap: anywhere;
+    color: var(--quiet);
+  }
+  button.plain:hover:not(:disabled),
+  button.plain[aria-pressed='true'] {
+    background: var(--sunken);
+    color: var(--text);
   }
   button:disabled {
     cursor: default;
-    opacity: 0.55;
+    opacity: 0.5;
   }
   :focus-visible {
-    outline: 3px solid var(--accent);
+    outline: 2px solid var(--accent);
     outline-offset: 2px;
   }
   label {
     display: grid;
     gap: 0.2rem;
     color: var(--quiet);
-    font-size: 0.85rem;
+    font-size: 0.8125rem;
   }
   label > * {
     color: var(--text);
-    font-size: 0.9375rem;
+    font-size: 0.875rem;
+  }
+  label.inline {
+    display: flex;
+    align-items: center;
+    gap: 0.4rem;
+    white-space: nowrap;
   }
   .row {
     display: flex;
@@ -107,96 +160,184 @@ export const styles = css`
     color: var(--quiet);
   }
   .alert {
-    margin: 0 0 0.75rem;
-    padding: 0.6rem 0.8rem;
-    border: 1px solid var(--failed);
-    border-radius: 0.4rem;
+    display: flex;
+    flex-wrap: wrap;
+    align-items: center;
+    gap: 0.75rem;
+    margin: 0 0 0.9rem;
+    padding: 0.6rem 0.9rem;
+    border: 1px solid color-mix(in srgb, var(--failed) 45%, var(--surface));
+    border-radius: 0.5rem;
+    background: color-mix(in srgb, var(--failed) 7%, var(--surface));
     color: var(--failed);
+    overflow-wrap: anywhere;
   }
   .badge {
     display: inline-flex;
     align-items: center;
     gap: 0.4rem;
-    color: var(--status);
+    color: var(--status, var(--text));
     font-weight: 600;
     white-space: nowrap;
   }
   .badge::before {
-    width: 0.6rem;
-    height: 0.6rem;
+    flex: none;
+    width: 0.55rem;
+    height: 0.55rem;
     border-radius: 50%;
-    background: var(--mark);
+    background: var(--mark, var(--quiet));
     content: '';
   }
-  .pending {
+  .pending,
+  .nacked,
+  .scheduled,
+  .expired {
     --status: var(--pending);
-    --mark: var(--event-inbox-pending, light-dark(#eab308, #f2c14b));
+    --mark: var(--mark-pending);
   }
-  .delivered {
+  .delivered,
+  .acked {
     --status: var(--delivered);
-    --mark: var(--event-inbox-delivered, light-dark(#16a34a, #5fd38d));
+    --mark: var(--mark-delivered);
   }
   .failed {
     --status: var(--failed);
-    --mark: var(--event-inbox-failed, light-dark(#dc2626, #ff8f8a));
+    --mark: var(--mark-failed);
+  }
+  .leased,
+  .ready,
+  .claimed {
+    --mark: var(--accent);
+  }
+  .count {
+    padding: 0 0.45rem;
+    border-radius: 1rem;
+    background: var(--sunken);
+    color: var(--quiet);
+    font-size: 0.75rem;
+    font-variant-numeric: tabular-nums;
+    font-weight: 500;
+    line-height: 1.25rem;
   }
   code,
   pre,
   textarea {
     font-family: ui-monospace, 'SF Mono', Menlo, Consolas, monospace;
-    font-size: 0.85rem;
+    font-size: 0.8125rem;
+  }
+  pre,
+  code {
+    unicode-bidi: plaintext;
   }
   table {
     width: 100%;
     border-collapse: collapse;
   }
-  caption {
-    padding-bottom: 0.5rem;
-    color: var(--quiet);
-    text-align: start;
-  }
   th,
   td {
-    padding: 0.5rem 0.6rem;
+    padding: 0.55rem 0.6rem;
     border-bottom: 1px solid var(--border);
     text-align: start;
     vertical-align: top;
   }
+  th:first-child,
+  td:first-child {
+    padding-inline-start: 0.25rem;
+  }
+  th:last-child,
+  td:last-child {
+    padding-inline-end: 0.25rem;
+  }
+  tbody tr:last-child td {
+    border-bottom: 0;
+  }
   th {
     color: var(--quiet);
-    font-size: 0.8rem;
+    font-size: 0.78rem;
     font-weight: 600;
     white-space: nowrap;
+  }
+  tbody tr:hover {
+    background: color-mix(in srgb, var(--sunken) 60%, transparent);
+  }
+  tr.gone {
+    color: var(--quiet);
   }
   .number {
     font-variant-numeric: tabular-nums;
     text-align: end;
   }
-  .preview {
-    display: block;
-    overflow: hidden;
-    max-width: 26rem;
-    color: var(--quiet);
-    text-overflow: ellipsis;
-    white-space: nowrap;
-  }
   .bar {
-    min-height: 2.25rem;
+    min-height: 2.125rem;
     margin-bottom: 0.5rem;
   }
   .bar [role='status'] {
-    flex: 1;
+    flex: 1 1 12rem;
   }
   .empty {
-    padding: 2.5rem 1rem;
+    margin: 0;
+    padding: 3rem 1rem;
     color: var(--quiet);
     text-align: center;
   }
   .pages {
     display: flex;
+    flex-wrap: wrap;
+    align-items: center;
     justify-content: end;
     gap: 0.5rem;
-    margin-top: 0.75rem;
+    margin-top: 0.9rem;
+  }
+  .pages label {
+    margin-inline-end: auto;
+  }
+  .chips {
+    display: flex;
+    flex-wrap: wrap;
+    gap: 0.4rem;
+    margin: 0 0 0.75rem;
+    padding: 0;
+    list-style: none;
+  }
+  .chips li {
+    display: flex;
+    align-items: center;
+    gap: 0.35rem;
+    max-width: 100%;
+    padding-inline-start: 0.7rem;
+    border: 1px solid var(--border);
+    border-radius: 2rem;
+    background: var(--sunken);
+    overflow-wrap: anywhere;
+    font-size: 0.875rem;
+  }
+  .chips li:has(> button:only-child) {
+    padding: 0;
+    border-color: transparent;
+    background: none;
+  }
+  .chips button {
+    min-height: 1.75rem;
+    padding-block: 0;
+    border-radius: 2rem;
+  }
+  .segments {
+    display: inline-flex;
+    overflow: hidden;
+    border: 1px solid var(--field);
+    border-radius: 0.45rem;
+  }
+  .segments button {
+    min-height: 1.875rem;
+    border: 0;
+    border-radius: 0;
+  }
+  .segments button:focus-visible {
+    outline-offset: -2px;
+  }
+  .segments button[aria-pressed='true'] {
+    background: var(--sunken);
+    font-weight: 650;
   }
   .visually-hidden {
     position: absolute;
@@ -206,7 +347,7 @@ export const styles = css`
     clip-path: inset(50%);
     white-space: nowrap;
   }
-  @container (width < 44rem) {
+  @container (width < 54rem) {
     table,
     tbody,
     tr,
@@ -221,9 +362,14 @@ export const styles = css`
       padding: 0.6rem 0;
       border-bottom: 1px solid var(--border);
     }
-    td {
+    tbody tr:last-child {
+      border-bottom: 0;
+    }
+    td,
+    td:first-child,
+    td:last-child {
       display: grid;
-      grid-template-columns: 6.5rem minmax(0, 1fr);
+      grid-template-columns: 7rem minmax(0, 1fr);
       gap: 0.5rem;
       padding: 0.15rem 0;
       border: 0;
@@ -233,11 +379,48 @@ export const styles = css`
       color: var(--quiet);
       content: attr(data-label);
     }
+    td > * {
+      justify-self: start;
+      min-width: 0;
+      max-width: 100%;
+    }
     .number {
       text-align: start;
     }
-    .preview {
-      max-width: none;
+  }
+  @media (forced-colors: active) {
+    .badge::before {
+      background: CanvasText;
+      forced-color-adjust: none;
+    }
+    .failed.badge::before {
+      border-radius: 0;
+    }
+    .pending.badge::before {
+      border: 2px solid CanvasText;
+      background: Canvas;
+    }
+    .segments button[aria-pressed='true'],
+    button.plain[aria-pressed='true'] {
+      background: Highlight;
+      color: HighlightText;
+      forced-color-adjust: none;
+    }
+  }
+  @media print {
+    :host {
+      color-scheme: light;
+    }
+    button,
+    form,
+    .pages,
+    .filters,
+    td.select {
+      display: none !important;
+    }
+    .panel {
+      border: 0;
+      padding: 0;
     }
   }
 `

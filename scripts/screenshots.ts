@@ -39,8 +39,8 @@ const browser = await playwright.launch({
 for (const { name, hash, width, height, colorScheme } of PICTURES) {
   const page = await browser.newPage({ viewport: { width, height }, colorScheme, locale: 'en-GB' })
   await page.addInitScript(
-    (token) => sessionStorage.setItem('event-inbox-token', token),
-    values.token,
+    ([key, token]) => sessionStorage.setItem(String(key), String(token)),
+    [`event-inbox-token ${new URL(values.url).origin}`, values.token],
   )
   await page.goto(`${values.url}/${hash}`)
   await page.getByText(hash ? 'shown of' : 'Delivery rate').waitFor()

@@ -25,7 +25,10 @@ describe('everybody', () => {
     '#/inbox',
     '#/inbox?event=seen-1',
     '#/inbox?status=failed',
+    '#/inbox?since=own&payload.n=1',
     '#/dead-letters',
+    '#/dead-letters?reason=card+declined',
+    '#/consumers?name=inbox',
     '#/sources',
     '#/send',
   ]

@@ -162,9 +162,7 @@ describe('the sources', () => {
       'second',
       'third',
     ])
-    expect(await page.getByLabel('Field').inputValue()).toBe('metadata')
-    expect(await page.getByLabel('Key').inputValue()).toBe('source')
-    expect(await page.getByLabel('Value').inputValue()).toBe('github')
+    await page.getByRole('button', { name: 'Remove the filter Source github' }).waitFor()
     await page.goBack()
     await page.getByRole('heading', { name: 'Sources' }).waitFor()
     expect(new URL(page.url()).hash).toBe('#/sources')

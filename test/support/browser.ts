@@ -11,10 +11,14 @@ import { expect } from 'vitest'
 import { test as base } from './world'
 
 /** A real Chromium from the package registry, one for a file of tests. */
-export async function launch() {
+export async function launch(env: Record<string, string> = {}) {
   // In a single process, closing one page would end them all.
   const args = chromium.args.filter((arg) => arg !== '--single-process' && arg !== '--no-zygote')
-  return playwright.launch({ executablePath: await chromium.executablePath(), args })
+  return playwright.launch({
+    executablePath: await chromium.executablePath(),
+    args,
+    env: { ...process.env, ...env },
+  })
 }
 
 const AXE = axe.source
@@ -47,6 +51,7 @@ export const test = base
     ) => {
       const context = await browser.newContext({ locale: 'en-GB', ...options })
       contexts.push(context)
+      context.setDefaultTimeout(20_000)
       const page = await context.newPage()
       // An answer that does not come.
       if (loading) await page.route('**/metrics', () => {})
@@ -54,10 +59,12 @@ export const test = base
         throw error
       })
       page.on('dialog', (dialog) => void dialog.accept())
-      await page.addInitScript(
-        (value) => value && sessionStorage.setItem('event-inbox-token', value),
-        token,
-      )
+      // For the inbox itself, and for one that is served through a relay.
+      for (const { origin } of token ? [inbox.url, new URL(url)] : [])
+        await page.addInitScript(
+          ([key, value]) => sessionStorage.setItem(String(key), String(value)),
+          [`event-inbox-token ${origin}`, token],
+        )
       await page.goto(`${url}${hash}`)
       return page
     }
@@ -65,9 +72,13 @@ export const test = base
 
 /** The number on a card of the overview. */
 export const card = (page: Page, label: string) =>
-  page
-    .locator(`div[part="card"]:has(dt:text-is("${label}")) dd`)
-    .evaluate((dd) => dd.firstChild?.nextSibling?.textContent ?? dd.textContent)
+  page.locator(`div[part="card"]:has(dt:text-is("${label}")) dd`).evaluate((dd) =>
+    [...dd.childNodes]
+      .filter(({ nodeName }) => nodeName !== 'SMALL' && nodeName !== '#comment')
+      .map(({ textContent }) => textContent)
+      .join('')
+      .trim(),
+  )
 
 /** What the browser computed for one style property. */
 export const computed = (locator: Locator, property: string): Promise<string> =>

@@ -12,23 +12,31 @@ import { clientOf } from './world'
 /** Seconds are the rule; other tests may keep every core busy. */
 const START_TIMEOUT_MS = 90_000
 
+/** Has something done when the test is over. Tests that run at the same time have one of their own. */
+type AtEnd = (work: () => void | Promise<void>) => void
+
 /** A folder that is gone when the test is over. */
-export function storageFolder(): string {
+export function storageFolder(atEnd: AtEnd = onTestFinished): string {
   const folder = mkdtempSync(join(tmpdir(), 'event-inbox-'))
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+  atEnd(() => rmSync(folder, { recursive: true, force: true }))
   return folder
 }
 
 /** Runs `npm start` with its storage in `folder`, on ports that the system finds as they are bound. */
-export function startServer(folder: string, flags: string[] = []) {
-  return serve(['npm', 'start', '--', '--port', '0', '--persist-to', folder, ...flags])
+export function startServer(folder: string, flags: string[] = [], atEnd?: AtEnd) {
+  const command = ['npm', 'start', '--', '--port', '0', '--persist-to', folder, ...flags]
+  return serve(command, process.cwd(), atEnd)
 }
 
 /**
  * Runs a command, in a process group of its own, until it says where it serves.
  * @throws with its output, at once when it ends before that
  */
-export async function serve([command = '', ...flags]: string[], cwd = process.cwd()) {
+export async function serve(
+  [command = '', ...flags]: string[],
+  cwd = process.cwd(),
+  atEnd: AtEnd = onTestFinished,
+) {
   const child = spawn(command, flags, { cwd, detached: true })
   const ready = Promise.withResolvers<URL>()
   let output = ''
@@ -53,7 +61,7 @@ export async function serve([command = '', ...flags]: string[], cwd = process.cw
     }
     await ended
   }
-  onTestFinished(() => stop('SIGKILL'))
+  atEnd(() => stop('SIGKILL'))
   const url = await withTimeout(ready.promise, START_TIMEOUT_MS).catch((error) => {
     throw new Error(`the server is not up: ${error}\n${output}`)
   })

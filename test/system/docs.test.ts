@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, test } from 'vitest'
 import { comparable, shown } from '../support/answers'
 import { buildClient } from '../support/client'
 import { type Block, blocksOf, examplesOf, PAGES, readPage, withAnswers } from '../support/pages'
@@ -91,12 +91,13 @@ function commandsOf({ text: script }: Block): string[] {
   return lines.filter(Boolean)
 }
 
-describe.each(PAGES)('%s', (name) => {
+// The pages at the same time: most of it is waiting for a script's last claim to end.
+describe.concurrent.each(PAGES)('%s', (name) => {
   const page = readPage(name)
   const examples = examplesOf(page)
   const asked = examples.filter(({ command }) => speaks(command))
 
-  test('holds no command that is neither run nor listed as one that cannot be', () => {
+  test('holds no command that is neither run nor listed as one that cannot be', ({ expect }) => {
     const others = examples.filter((example) => !asked.includes(example))
     const unknown = others
       .flatMap(({ command }) => commandsOf(command))
@@ -111,9 +112,9 @@ describe.each(PAGES)('%s', (name) => {
 
   test.skipIf(asked.length === 0)(
     'shows what a fresh inbox answers',
-    async () => {
-      const folder = installed(storageFolder())
-      const server = await startServer(folder)
+    async ({ expect, onTestFinished }) => {
+      const folder = installed(storageFolder(onTestFinished))
+      const server = await startServer(folder, [], onTestFinished)
       const taken = new Map<Block, string>()
       for (const { command, answer } of asked) {
         if (!answer) continue

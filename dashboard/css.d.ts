@@ -1,5 +1,0 @@
-/** Declares style sheets as text, which is how esbuild imports them. */
-declare module '*.css' {
-  const text: string
-  export default text
-}
