@@ -1,3 +1,4 @@
+import { reasonOf } from './error.ts'
 import { type ConsumeOptions, feed } from './feed.ts'
 import type { Held, Outcome } from './lease.ts'
 import type { ClaimedEvent, Leases } from './types.ts'
@@ -7,7 +8,10 @@ export type { ConsumeOptions } from './feed.ts'
 /** Works on one event. Its `signal` is aborted when somebody else has got it: what is done then counts no more. */
 export type Handler = (event: ClaimedEvent, context: { signal: AbortSignal }) => unknown
 
-/** A handler throws this to say when the event comes again. */
+/** The inbox takes whole seconds, up to a week. */
+const MAX_DELAY_SECONDS = 604_800
+
+/** A handler throws this to say when the event comes again: after whole seconds, rounded up, and a week at most. */
 export class Nack extends Error {
   readonly delaySeconds: number | undefined
 
@@ -38,8 +42,10 @@ async function outcomeOf({ event, signal }: Held, handler: Handler): Promise<Out
     return { how: 'ack' }
   } catch (error) {
     if (error instanceof Release) return { how: 'release' }
-    const reason = error instanceof Error ? error.message : String(error)
-    const isDelayed = error instanceof Nack && error.delaySeconds !== undefined
-    return { how: 'nack', error: reason, ...(isDelayed && { delay_seconds: error.delaySeconds }) }
+    const nack = { how: 'nack', error: reasonOf(error) } as const
+    if (!(error instanceof Nack) || error.delaySeconds === undefined) return nack
+    // A number that the inbox refuses would take the other outcomes of its settlement with it.
+    const seconds = Math.max(0, Math.ceil(error.delaySeconds) || 0)
+    return { ...nack, delay_seconds: Math.min(seconds, MAX_DELAY_SECONDS) }
   }
 }

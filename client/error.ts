@@ -40,3 +40,12 @@ export class InboxError extends Error {
     return this.status === 0 || this.status === 429 || this.status >= 500
   }
 }
+
+/** Says what was thrown. Anything can be, also what no string can be made of. */
+export function reasonOf(error: unknown): string {
+  try {
+    return String((error instanceof Error && error.message) || error)
+  } catch {
+    return 'What was thrown cannot be shown.'
+  }
+}

@@ -1,5 +1,5 @@
 import { InboxError } from './error.ts'
-import { type Held, Lease } from './lease.ts'
+import { type Ears, type Held, Lease, type Left } from './lease.ts'
 import { pauseMs, sleep } from './pause.ts'
 import type { ClaimedEvent, Leases } from './types.ts'
 
@@ -27,16 +27,17 @@ export interface ConsumeOptions {
   leaseSeconds?: number | undefined
   /** How long a claim waits for events. @default 20 */
   waitSeconds?: number | undefined
-  /** Is told of an event that somebody else has got, or that is gone. */
+  /** Is told of an event that somebody else has got, or that is gone. What it throws ends everything. */
   onLost?: ((event: ClaimedEvent) => void) | undefined
-  /** Is told of requests that failed and are repeated. */
+  /** Is told of requests that failed and are repeated. What it throws ends everything. */
   onError?: ((error: InboxError) => void) | undefined
 }
 
 /**
- * Claims events for as many places as there are, and hands each over by `take`. It resolves when it was stopped and
- * everything is settled.
- * @throws InboxError when the inbox refuses what it asks for, such as the token
+ * Claims events for as many places as there are, and hands each over by `take`. It resolves when it was stopped,
+ * every event has left its place, and everything is settled.
+ * @throws InboxError when the inbox refuses what it asks for, such as the token; when what answers is no inbox; or
+ * when an outcome could not be settled after the stop. What a listener throws is thrown, too
  */
 export async function feed(
   inbox: Leases,
@@ -60,15 +61,26 @@ export async function feed(
   const leases = new Set<Lease>()
   let free = concurrency
   let changed = new AbortController()
+  /** What left since the last claim. */
+  let gone: Left[] = []
   const failures: unknown[] = []
-  const ears = {
-    failed: (error: InboxError) => options.onError?.(error),
-    lost: (event: ClaimedEvent) => options.onLost?.(event),
-    broken: (error: unknown) => {
-      failures.push(error)
-      halt()
-    },
-    left: () => {
+  const broken = (error: unknown) => {
+    failures.push(error)
+    halt()
+  }
+  const guarded = async (tell: () => unknown) => {
+    try {
+      await tell()
+    } catch (error) {
+      broken(error)
+    }
+  }
+  const ears: Ears = {
+    failed: (error) => void guarded(() => options.onError?.(error)),
+    lost: (event) => void guarded(() => options.onLost?.(event)),
+    broken,
+    left: (how) => {
+      gone.push(how)
       free++
       changed.abort()
       changed = new AbortController()
@@ -95,6 +107,7 @@ export async function feed(
   /** Claims as many events as can begin. @returns whether it is worth to claim again at once */
   async function claim(): Promise<boolean> {
     const beganAt = Date.now()
+    gone = []
     const { data, lease } = await inbox.claim({
       subscription,
       limit: Math.min(free, CLAIM_EVENTS),
@@ -102,7 +115,7 @@ export async function feed(
       wait_seconds: waitSeconds,
       ...(consumer !== undefined && { consumer }),
     })
-    if (!lease) return Date.now() - beganAt >= EMPTY_TOO_SOON_MS
+    if (!lease || !data.length) return Date.now() - beganAt >= EMPTY_TOO_SOON_MS
     free -= data.length
     const held = new Lease(inbox, lease.token, leaseSeconds, data, ears, stop.signal)
     leases.add(held)
@@ -127,8 +140,11 @@ export async function feed(
   }
 
   stop.signal.addEventListener('abort', releaseAll)
-  for (let inRow = 0; ;) {
+  for (let [inRow, released] = [0, 0]; ;) {
     await room()
+    // Whoever gives everything back at once would get it again at once.
+    if (gone.some((how) => how !== 'release')) released = 0
+    else if (gone.length > 0) await sleep(pauseMs(released++), stop.signal)
     if (stop.signal.aborted) break
     try {
       const claimed = claim()
@@ -137,8 +153,9 @@ export async function feed(
       inRow = (await claimed) ? 0 : inRow + 1
       if (inRow > 0) await sleep(pauseMs(inRow), stop.signal)
     } catch (error) {
+      // Also what is wrong in the configuration of the inbox is waited out: that is set right without the consumer.
       if (!(error instanceof InboxError) || (!error.isPassing && error.status < 500)) {
-        ears.broken(error)
+        broken(error)
         break
       }
       ears.failed(error)

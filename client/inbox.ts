@@ -28,7 +28,8 @@ export class Inbox implements T.Leases {
   /**
    * Sends one event, or many in as many batches as they need. Each gets an id unless it has one, so that one that is
    * sent again after a lost answer is there once. A string is the JSON of an event, and is kept to the byte.
-   * @returns a result each, in order. One event that is rejected throws
+   * @returns a result each, in order. One event that is rejected throws. So does a refusal of all, such as of the
+   * token; once some were sent, the others are `rejected` with its code instead
    */
   send(event: T.NewEvent | string, options?: SendOptions): Promise<T.SendResult>
   send(events: readonly (T.NewEvent | string)[], options?: SendOptions): Promise<T.SendResult[]>
@@ -41,8 +42,12 @@ export class Inbox implements T.Leases {
     let refused: InboxError | undefined
     const onRefused = (error: InboxError) => (refused = error)
     const [result] = await sendAll(this.#ask, [events], { ...options, repeats, onRefused })
-    if (result?.status === 'rejected')
-      throw new InboxError(refused?.status ?? 400, { ...refused?.problem, ...result.error })
+    if (result?.status === 'rejected') {
+      const { error } = result
+      // A batch that holds nothing else is a 400, whatever is wrong with its event.
+      const status = error.code === 'CONTENT_TOO_LARGE' ? 413 : (refused?.status ?? 400)
+      throw new InboxError(status, { ...refused?.problem, ...error })
+    }
     return result as T.SendResult
   }
 
@@ -72,17 +77,17 @@ export class Inbox implements T.Leases {
     }
   }
 
-  get(id: string, options?: Options): Promise<T.InboxEvent> {
+  async get(id: string, options?: Options): Promise<T.InboxEvent> {
     return this.#data('GET', pathOf(id), options)
   }
 
   /** @returns an event with what happened to it, when, by whom and why */
-  timeline(id: string, options?: Options): Promise<T.EventWithTimeline> {
+  async timeline(id: string, options?: Options): Promise<T.EventWithTimeline> {
     return this.#data('GET', `${pathOf(id)}?include=timeline`, options)
   }
 
   ack(id: string, { signal, ...body }: Act = {}): Promise<T.Moved> {
-    return this.#move(id, 'ack', 'delivered', { body, signal })
+    return this.#move(id, 'ack', 'acked', { body, signal })
   }
 
   /** Acks many events in one request. @returns a result each */
@@ -91,7 +96,7 @@ export class Inbox implements T.Leases {
   }
 
   /** Says that an event could not be worked on. It comes again, after `delay_seconds` if they are given. */
-  nack(
+  async nack(
     id: string,
     { signal, ...body }: Act & { error?: string; delay_seconds?: number } = {},
   ): Promise<T.Moved> {
@@ -101,7 +106,7 @@ export class Inbox implements T.Leases {
 
   /** Makes a failed event pending again. */
   retry(id: string, { signal, ...body }: Act = {}): Promise<T.Moved> {
-    return this.#move(id, 'retry', 'pending', { body, signal })
+    return this.#move(id, 'retry', 'retried', { body, signal })
   }
 
   async delete(id: string, options: Options = {}): Promise<void> {
@@ -140,9 +145,12 @@ export class Inbox implements T.Leases {
     return this.#ask('GET', `/dlq${queryOf({ group: 'reason', ...filter })}`, { signal })
   }
 
-  /** Makes dead letters pending again: those of some ids, with one reason, or all. */
+  /**
+   * Makes dead letters pending again: those of some ids, with one reason, or all. It is never repeated: that would
+   * count anew, and take what has failed since.
+   */
   redrive(which: T.RedriveWish, options?: Options): Promise<T.Redriven> {
-    return this.#data('POST', '/dlq/retry', { body: which, ...options })
+    return this.#data('POST', '/dlq/retry', { body: which, ...options, repeats: 0 })
   }
 
   /** @returns the name of the token, and what it may do */
@@ -160,8 +168,8 @@ export class Inbox implements T.Leases {
   }
 
   /** @returns one subscription, with who holds what until when */
-  subscription(name: string, options?: Options): Promise<T.SubscriptionWithLeases> {
-    return this.#data('GET', `/subscriptions/${encodeURIComponent(name)}`, options)
+  async subscription(name: string, options?: Options): Promise<T.SubscriptionWithLeases> {
+    return this.#data('GET', `/subscriptions/${segmentOf(name)}`, options)
   }
 
   /** Leases events. It is never repeated: a claim whose answer is lost holds its events until that lease ends. */
@@ -171,14 +179,18 @@ export class Inbox implements T.Leases {
   }
 
   /** Lets a lease end so many seconds from now. @returns also the ids that it still holds */
-  extend(token: string, lease_seconds: number, options?: Options): Promise<T.Extended> {
-    const path = `/leases/${encodeURIComponent(token)}/extend`
+  async extend(
+    token: string,
+    lease_seconds: number,
+    options?: T.ExtendOptions,
+  ): Promise<T.Extended> {
+    const path = `/leases/${segmentOf(token)}/extend`
     return this.#data('POST', path, { body: { lease_seconds }, ...options })
   }
 
   /** Says of events in a lease that they are done, failed, or given back. @returns a result each */
-  settle(token: string, said: T.Settlement, options?: Options): Promise<T.SettleResult[]> {
-    const path = `/leases/${encodeURIComponent(token)}/settle`
+  async settle(token: string, said: T.Settlement, options?: Options): Promise<T.SettleResult[]> {
+    const path = `/leases/${segmentOf(token)}/settle`
     return this.#data('POST', path, { body: said, ...options })
   }
 
@@ -186,16 +198,29 @@ export class Inbox implements T.Leases {
     return (await this.#ask<{ data: Data }>(method, path, ask)).data
   }
 
-  /** Changes an event. A conflict after a lost answer, with the state that was wished for, is what that answer said. */
-  async #move(id: string, verb: string, wished: T.Status, options: Ask): Promise<T.Moved> {
+  /** Changes an event. A conflict after a lost answer is no error when the event tells that this was done to it. */
+  async #move(
+    id: string,
+    verb: string,
+    what: string,
+    options: Options & { body: { subscription?: string | undefined } },
+  ): Promise<T.Moved> {
     const { ask, isMaybeDone } = watched(options)
     try {
       return await this.#data('POST', `${pathOf(id)}/${verb}`, ask)
     } catch (error) {
-      if (!isMaybeDone(error, 'STATUS_CONFLICT', wished)) throw error
-      const { event_id, status, retry_count, updated_at } = await this.get(id, {
-        signal: options.signal,
+      if (!isMaybeDone(error, 'STATUS_CONFLICT')) throw error
+      const { signal, body } = options
+      const { event_id, status, retry_count, updated_at, timeline } = await this.timeline(id, {
+        signal,
       })
+      // The status is that of all subscriptions together, so it does not tell.
+      const last = timeline.findLast(
+        (each) =>
+          /^(ack|fail|retri)ed$/.test(each.what) &&
+          each.subscription === (body.subscription ?? each.subscription),
+      )
+      if (last?.what !== what) throw error
       return { event_id, status, retry_count, timestamp: updated_at }
     }
   }
@@ -205,22 +230,26 @@ export class Inbox implements T.Leases {
 function watched(options: Ask) {
   let repeated = false
   const ask = { ...options, onRepeat: () => (repeated = true) }
-  const isMaybeDone = (error: unknown, code: string, status?: T.Status) =>
-    repeated &&
-    error instanceof InboxError &&
-    error.code === code &&
-    error.problem.event_status === status
+  const isMaybeDone = (error: unknown, code: string) =>
+    repeated && error instanceof InboxError && error.code === code
   return { ask, isMaybeDone }
 }
 
 const isList = (events: unknown): events is readonly (T.NewEvent | string)[] =>
   Array.isArray(events)
 
-const pathOf = (id: string) => `/inbox/${encodeURIComponent(id)}`
+const pathOf = (id: string) => `/inbox/${segmentOf(id)}`
 
-/** Writes a query. A list is separated by commas, and `filter` has parameters of its own. */
+/** Encodes a part of a path. @throws InboxError for what would make it another path */
+function segmentOf(text: string): string {
+  if (!/^\.{0,2}$/.test(text)) return encodeURIComponent(text)
+  const detail = `Nothing in an inbox has the name "${text}".`
+  throw new InboxError(400, { code: 'INVALID_PARAMETER', detail })
+}
+
+/** Writes a query. A list is separated by commas, and `filter` has parameters of its own, which replace no others. */
 function queryOf({ filter, ...parameters }: Record<string, unknown>): string {
-  const all = Object.entries({ ...parameters, ...(filter as object | undefined) })
+  const all = Object.entries({ ...(filter as object | undefined), ...parameters })
   const query = new URLSearchParams()
   for (const [name, value] of all) if (value != null) query.append(name, String(value))
   return query.size > 0 ? `?${query}` : ''

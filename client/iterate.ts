@@ -7,7 +7,8 @@ export type ConsumedEvent = ClaimedEvent & { readonly signal: AbortSignal }
 
 /**
  * Gives events to a loop, one by one. An event is acked when the next one is asked for. Leaving the loop nacks the one
- * at hand, releases the rest, and waits until that is said.
+ * at hand, releases the rest, and waits until that is said. While a `next()` waits, `return()` waits behind it, as with
+ * every generator: only `options.signal` ends that wait.
  */
 export async function* iterate(
   inbox: Leases,

@@ -1,4 +1,5 @@
 import { InboxError } from './error.ts'
+import { TIMEOUT_MS } from './http.ts'
 import { pauseMs, sleep } from './pause.ts'
 import type { ClaimedEvent, Leases, Settlement } from './types.ts'
 
@@ -16,6 +17,9 @@ export type Outcome =
   | { how: 'ack' | 'release' }
   | { how: 'nack'; error: string; delay_seconds?: number }
 
+/** How an event leaves its place. */
+export type Left = Outcome['how'] | 'lost'
+
 interface Said {
   event: ClaimedEvent
   outcome: Outcome
@@ -30,7 +34,7 @@ export interface Ears {
   /** Nothing of this kind works any more: the token is refused, say. */
   broken(error: unknown): void
   /** An event has left: its place is free. */
-  left(): void
+  left(how: Left): void
 }
 
 /** An event that is held until it has an outcome, or is lost. */
@@ -54,7 +58,7 @@ export class Held {
     return this.#lease.open.has(this.event.event_id)
   }
 
-  /** Says what became of the event. It says nothing of one that was lost. */
+  /** Says what became of the event, and frees its place. It says nothing of one that was lost. */
   finish(outcome: Outcome): void {
     this.#lease.finish(this, outcome)
   }
@@ -64,22 +68,27 @@ export class Held {
   }
 }
 
-/** A lease: extends itself at a third of its time while an event has no outcome, and settles outcomes together. */
+/** A lease: extends itself at a third of its time until its events are settled, and settles outcomes together. */
 export class Lease {
   readonly open = new Map<string, Held>()
-  /** Resolves once every event is settled or lost. */
-  readonly over: Promise<unknown>
+  /** Resolves once every event is settled or lost, and has left its place. */
+  readonly over: Promise<void>
+  #resolveOver = () => {}
   readonly #inbox: Leases
   readonly #token: string
   readonly #seconds: number
   readonly #ears: Ears
   readonly #events = new Map<string, ClaimedEvent>()
   readonly #stop: AbortSignal
-  /** Is aborted when no event is without an outcome any more. */
-  readonly #done = new AbortController()
+  /** Is aborted when no event is without an outcome any more: there is nothing to linger for. */
+  readonly #known = new AbortController()
+  /** Is aborted when the inbox knows all outcomes, or is not told any more: there is nothing to extend. */
+  readonly #settled = new AbortController()
+  #unsettled: number
+  /** How many events have a place: their handlers may go on when they are lost. */
+  #placed: number
   #said: Said[] = []
   #isSettling = false
-  #settled: Promise<void> = Promise.resolve()
 
   constructor(
     inbox: Leases,
@@ -98,46 +107,60 @@ export class Lease {
       this.open.set(event.event_id, new Held(event, this))
       this.#events.set(event.event_id, event)
     }
-    this.over = this.#extend()
-      .catch((error) => ears.broken(error))
-      .then(() => this.#settled)
+    this.#unsettled = this.#placed = events.length
+    this.over = new Promise((resolve) => (this.#resolveOver = resolve))
+    this.#extend().catch((error) => ears.broken(error))
   }
 
   finish({ event }: Held, outcome: Outcome): void {
-    if (!this.open.delete(event.event_id)) return
-    this.#said.push({ event, outcome })
-    this.#leave()
-    if (!this.#isSettling) this.#settled = this.#settle().catch((error) => this.#ears.broken(error))
+    if (this.open.delete(event.event_id)) {
+      this.#said.push({ event, outcome })
+      if (!this.#isSettling) void this.#settle()
+    }
+    this.#leave(outcome.how)
   }
 
   #lose(held: Held): void {
     this.open.delete(held.event.event_id)
+    this.#unsettled--
     held.lose()
     this.#ears.lost(held.event)
-    this.#leave()
+    // A handler that has begun keeps its place until it ends.
+    if (held.hasBegun) this.#look()
+    else this.#leave('lost')
   }
 
-  #leave(): void {
-    if (this.open.size === 0) this.#done.abort()
-    this.#ears.left()
+  #leave(how: Left): void {
+    this.#placed--
+    this.#look()
+    this.#ears.left(how)
+  }
+
+  /** Looks what is over. */
+  #look(): void {
+    if (this.open.size === 0) this.#known.abort()
+    if (this.#unsettled > 0) return
+    this.#settled.abort()
+    if (this.#placed === 0) this.#resolveOver()
   }
 
   async #extend(): Promise<void> {
-    let pause = (this.#seconds * 1_000) / 3
-    for (;;) {
-      await sleep(pause, this.#done.signal)
-      if (this.open.size === 0) return
-      pause = (this.#seconds * 1_000) / 3
+    const { signal } = this.#settled
+    const third = (this.#seconds * 1_000) / 3
+    for (let pause = third; ;) {
+      await sleep(pause, signal)
+      if (signal.aborted) return
+      pause = third
       try {
-        const { event_ids } = await this.#inbox.extend(this.#token, this.#seconds, {
-          signal: this.#done.signal,
-        })
+        const timeoutMs = Math.min(third, TIMEOUT_MS)
+        const options = { signal, timeoutMs }
+        const { event_ids } = await this.#inbox.extend(this.#token, this.#seconds, options)
         this.#keep(new Set(event_ids))
       } catch (error) {
-        if (this.#done.signal.aborted) return
+        if (signal.aborted) return
         if (!(error instanceof InboxError)) throw error
-        if (error.code === 'LEASE_LOST') this.#keep(new Set())
-        else this.#ears.failed(error)
+        if (error.code === 'LEASE_LOST') return this.#keep(new Set())
+        this.#ears.failed(error)
         pause = Math.min(pause, EXTEND_AGAIN_MS)
       }
     }
@@ -150,14 +173,14 @@ export class Lease {
 
   async #settle(): Promise<void> {
     this.#isSettling = true
-    try {
-      while (this.#said.length > 0) {
-        await sleep(SETTLE_LINGER_MS, this.#done.signal)
-        await this.#say(this.#said.splice(0))
-      }
-    } finally {
-      this.#isSettling = false
+    while (this.#said.length > 0) {
+      await sleep(SETTLE_LINGER_MS, this.#known.signal)
+      const said = this.#said.splice(0)
+      await this.#say(said).catch((error) => this.#ears.broken(error))
+      this.#unsettled -= said.length
+      this.#look()
     }
+    this.#isSettling = false
   }
 
   /** Settles, for as long as it takes: the inbox may take it also when the lease is over. */
@@ -171,23 +194,44 @@ export class Lease {
         settlement.nack?.push({ event_id, error: error.slice(0, REASON_LENGTH), ...rest })
       }
     }
-    let patience = Infinity
-    for (let failures = 0; ; failures++) {
-      try {
-        for (const { event_id, status } of await this.#inbox.settle(this.#token, settlement)) {
-          const event = this.#events.get(event_id)
-          if (event && (status === 'lost' || status === 'gone')) this.#ears.lost(event)
+    const { signal, end } = patienceAfter(this.#stop)
+    try {
+      for (let failures = 0; ; failures++) {
+        try {
+          const results = await this.#inbox.settle(this.#token, settlement, { signal })
+          for (const { event_id, status } of results) {
+            const event = this.#events.get(event_id)
+            if (event && (status === 'lost' || status === 'gone')) this.#ears.lost(event)
+          }
+          return
+        } catch (error) {
+          if (!(error instanceof InboxError)) throw error
+          if (error.code === 'LEASE_LOST')
+            return said.forEach(({ event }) => this.#ears.lost(event))
+          this.#ears.failed(error)
+          if (signal.aborted) throw error
+          if (error.status > 0 && error.status < 500 && error.status !== 429) throw error
+          await sleep(pauseMs(failures), signal)
         }
-        return
-      } catch (error) {
-        if (!(error instanceof InboxError)) throw error
-        if (error.code === 'LEASE_LOST') return said.forEach(({ event }) => this.#ears.lost(event))
-        this.#ears.failed(error)
-        if (error.status > 0 && error.status < 500 && error.status !== 429) throw error
-        if (this.#stop.aborted) patience = Math.min(patience, Date.now() + PATIENCE_MS)
-        if (Date.now() > patience) throw error
-        await sleep(pauseMs(failures))
       }
+    } finally {
+      end()
     }
   }
+}
+
+/** Makes a signal that is aborted some time after the stop, with the error that is thrown then. */
+function patienceAfter(stop: AbortSignal): { signal: AbortSignal; end: () => void } {
+  const patience = new AbortController()
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const detail = `The inbox did not answer within ${PATIENCE_MS} ms of the stop.`
+  const give = () => patience.abort(new InboxError(0, { code: 'NO_ANSWER', detail }))
+  const begin = () => void (timer = setTimeout(give, PATIENCE_MS))
+  if (stop.aborted) begin()
+  else stop.addEventListener('abort', begin)
+  const end = () => {
+    clearTimeout(timer)
+    stop.removeEventListener('abort', begin)
+  }
+  return { signal: patience.signal, end }
 }

@@ -2,6 +2,8 @@
 
 const FIRST_PAUSE_MS = 250
 const MAX_PAUSE_MS = 10_000
+/** A proxy may ask for hours, and a timer of more than 24 days ends at once. */
+const MAX_ASKED_SECONDS = 60
 
 /** Resolves after so many milliseconds, or as soon as the signal is aborted. */
 export function sleep(milliseconds: number, signal?: AbortSignal): Promise<void> {
@@ -20,5 +22,5 @@ export function sleep(milliseconds: number, signal?: AbortSignal): Promise<void>
 /** Picks a wait at random, so that those who failed together do not come back together. It grows with each failure. */
 export function pauseMs(failures: number, atLeastSeconds = 0): number {
   const most = Math.min(MAX_PAUSE_MS, FIRST_PAUSE_MS * 2 ** failures)
-  return atLeastSeconds * 1_000 + (most * (1 + Math.random())) / 2
+  return Math.min(atLeastSeconds, MAX_ASKED_SECONDS) * 1_000 + (most * (1 + Math.random())) / 2
 }

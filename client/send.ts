@@ -1,4 +1,4 @@
-import { InboxError } from './error.ts'
+import { InboxError, reasonOf } from './error.ts'
 import { type AskInbox, REPEATS } from './http.ts'
 import { newId } from './id.ts'
 import { pauseMs, sleep } from './pause.ts'
@@ -31,9 +31,17 @@ interface Sending extends SendOptions {
   onRefused?: (error: InboxError) => void
 }
 
+/** What became of the batches so far. */
+interface Progress {
+  isAnswered: boolean
+  /** Refuses more than single events, such as a token that was revoked: nothing is sent any more. */
+  refusal?: InboxError
+}
+
 /**
  * Posts events, each with an id of its own, so that a repeat is told from another one.
  * @returns a result each, in order
+ * @throws InboxError when nothing was sent. After a batch that was answered, what is not sent is `rejected` instead
  */
 export async function sendAll(
   ask: AskInbox,
@@ -41,13 +49,14 @@ export async function sendAll(
   options: Sending,
 ): Promise<SendResult[]> {
   const results: SendResult[] = []
+  const progress: Progress = { isAnswered: false }
   let batch: Entry[] = []
   let bytes = 0
   const post = async () => {
     const sent = batch
     batch = []
     bytes = 0
-    if (sent.length > 0) await postBatch(ask, sent, results, options)
+    if (sent.length > 0) await postBatch(ask, sent, results, options, progress)
   }
   for (const [index, event] of events.entries()) {
     const entry = entryOf(index, event)
@@ -83,7 +92,7 @@ function entryOf(index: number, event: NewEvent | string): Entry | SendResult {
     if (bytes < BATCH_BYTES) return { index, event_id, isMade: id == null, json, bytes }
     return rejected(event_id, 'CONTENT_TOO_LARGE', 'The event is larger than a batch may be.')
   } catch (error) {
-    return rejected(null, 'INVALID_JSON', String(error))
+    return rejected(null, 'INVALID_JSON', reasonOf(error))
   }
 }
 
@@ -99,11 +108,12 @@ async function postBatch(
   batch: Entry[],
   results: SendResult[],
   options: Sending,
+  progress: Progress,
 ): Promise<void> {
   const { signal, repeats = REPEATS } = options
   let left = batch
   for (let failures = 0; left.length > 0; failures++) {
-    const { answers, retryAfterSeconds } = await answersTo(ask, left, options)
+    const { answers, retryAfterSeconds } = await answersTo(ask, left, options, progress)
     left = left.filter((entry, at) => {
       const none = rejected(entry.event_id, 'NO_ANSWER', 'The answer does not name it.')
       const { index: _, ...result }: Answer = answers[at] ?? none
@@ -111,7 +121,7 @@ async function postBatch(
       results[entry.index] = isOurs ? { event_id: entry.event_id, status: 'accepted' } : result
       return result.status === 'rejected' && PASSING.includes(result.error.code)
     })
-    if (failures >= repeats) return
+    if (progress.refusal || failures >= repeats) return
     if (left.length > 0) await sleep(pauseMs(failures, retryAfterSeconds), signal)
   }
 }
@@ -122,17 +132,27 @@ async function answersTo(
   ask: AskInbox,
   batch: Entry[],
   { signal, onRefused }: Sending,
+  progress: Progress,
 ): Promise<{ answers: Answer[]; retryAfterSeconds?: number }> {
+  const { refusal } = progress
+  const noneFor = ({ code, detail }: InboxError) =>
+    batch.map(({ event_id }) => rejected(event_id, code, detail))
+  if (refusal) return { answers: noneFor(refusal) }
   const body = `[${batch.map(({ json }) => json).join(',')}]`
   try {
     const { data } = await ask<{ data: Answer[] }>('POST', '/events', { body, signal, repeats: 0 })
+    progress.isAnswered = true
     return { answers: data }
   } catch (error) {
     if (!(error instanceof InboxError)) throw error
-    const { isPassing, retryAfterSeconds, problem, code, detail } = error
-    if (!isPassing && !problem.data) throw error
+    const { isPassing, retryAfterSeconds, problem } = error
+    const data = problem.data as Answer[] | undefined
+    if (!isPassing && !data) {
+      if (!progress.isAnswered) throw error
+      progress.refusal = error
+    }
     onRefused?.(error)
-    const none = ({ event_id }: Entry) => rejected(event_id, code, detail)
-    return { answers: (problem.data as Answer[] | undefined) ?? batch.map(none), retryAfterSeconds }
+    progress.isAnswered ||= Boolean(data)
+    return { answers: data ?? noneFor(error), retryAfterSeconds }
   }
 }

@@ -35,8 +35,8 @@ export type Redriven =
 /** What a consumer needs of an inbox. */
 export interface Leases {
   claim(wish: Claim): Promise<Claimed>
-  extend(token: string, lease_seconds: number, options?: RequestOptions): Promise<Extended>
-  settle(token: string, said: Settlement): Promise<SettleResult[]>
+  extend(token: string, lease_seconds: number, options?: ExtendOptions): Promise<Extended>
+  settle(token: string, said: Settlement, options?: RequestOptions): Promise<SettleResult[]>
 }
 
 /** What a chart of `GET /metrics` shows. */
@@ -73,4 +73,9 @@ export interface SendError {
 export interface RequestOptions {
   /** Ends the request, and its repeats. */
   signal?: AbortSignal | undefined
+}
+
+export interface ExtendOptions extends RequestOptions {
+  /** How long an answer is waited for. A lease does not wait. */
+  timeoutMs?: number
 }
