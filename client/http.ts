@@ -117,7 +117,7 @@ function baseOf(url: string): string {
     if (isPlain) return href.replace(/\/*$/, '')
   }
   // It does not show the password that may be in it.
-  throw new TypeError('url must be http(s)://host/path, without a user, a query or a fragment')
+  throw new TypeError('url must be http(s)://host/path, without user, query or fragment')
 }
 
 /** Reads a success: all answers of an inbox have `data`. What is none is no failure that passes. */

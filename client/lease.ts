@@ -224,7 +224,7 @@ export class Lease {
 function patienceAfter(stop: AbortSignal): { signal: AbortSignal; end: () => void } {
   const patience = new AbortController()
   let timer: ReturnType<typeof setTimeout> | undefined
-  const detail = `The inbox did not answer within ${PATIENCE_MS} ms of the stop.`
+  const detail = `There was none within ${PATIENCE_MS} ms of the stop.`
   const give = () => patience.abort(new InboxError(0, { code: 'NO_ANSWER', detail }))
   const begin = () => void (timer = setTimeout(give, PATIENCE_MS))
   if (stop.aborted) begin()

@@ -13,6 +13,8 @@ export const ack: Command = {
   help: HELP,
   examples: '  event-inbox ack order-17 order-18',
   options: OPTIONS,
+  kind: 'change',
+  takesArguments: true,
   run: (call) => change(call, 'ack'),
 }
 
@@ -22,17 +24,22 @@ export const retry: Command = {
   help: HELP,
   examples: '  event-inbox list --status failed --json | jq -r .event_id | xargs event-inbox retry',
   options: OPTIONS,
+  kind: 'change',
+  takesArguments: true,
   run: (call) => change(call, 'retry'),
 }
 
 /** Changes one after the other. One that is refused does not keep the others from it. */
 async function change(call: Call, verb: 'ack' | 'retry'): Promise<number> {
-  const { inbox, args, out } = call
+  const { inbox, args, out, kill: signal } = call
   if (args.length === 0) throw new UsageError('Name an event.')
   let code = EXIT.DONE
   for (const id of args) {
     try {
-      const moved = await inbox[verb](id, { subscription: textOf(call, 'subscription') })
+      const moved = await inbox[verb](id, {
+        subscription: textOf(call, 'subscription'),
+        signal,
+      })
       out.print(out.isJson ? jsonOf(moved) : `${moved.event_id}  ${moved.status}`)
     } catch (error) {
       if (!(error instanceof InboxError) || ![400, 404, 409].includes(error.status)) throw error

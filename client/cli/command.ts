@@ -10,6 +10,10 @@ export interface Command {
   help: string
   examples: string
   options: NonNullable<ParseArgsConfig['options']>
+  /** What ends it. Work is stopped first, and then given back; all else is cut off. A look that nobody reads is done. */
+  kind: 'look' | 'change' | 'work'
+  /** Whether it takes arguments besides its options. */
+  takesArguments?: boolean
   /** @returns the exit code */
   run(call: Call): Promise<number>
 }
@@ -19,9 +23,9 @@ export interface Call {
   args: string[]
   values: Record<string, string | boolean | (string | boolean)[] | undefined>
   out: Output
-  /** The first Ctrl-C: finish what is under way. */
+  /** Where there is work: finish what is under way. */
   stop: AbortController
-  /** The second one: give it back. */
+  /** Ends the requests, and gives the work back. */
   kill: AbortSignal
 }
 
@@ -47,4 +51,17 @@ export function numberOf(
   const value = Number(text)
   if (Number.isInteger(value) && value >= least && value <= most) return value
   throw new UsageError(`--${name} must be a whole number from ${least} to ${most}, not "${text}".`)
+}
+
+/** Reads an address that requests can go to. @param wanted says which one it must be @throws UsageError */
+export function addressOf(text: string | undefined, wanted: string): string {
+  const {
+    protocol = '',
+    username = '',
+    password = '',
+  } = text !== undefined && URL.canParse(text) ? new URL(text) : {}
+  // It does not show the text: there may be a password in it.
+  if (text === undefined || !/^https?:$/.test(protocol) || username || password)
+    throw new UsageError(`${wanted}, without a user and a password.`)
+  return text
 }

@@ -24,17 +24,21 @@ export const list: Command = {
     limit: { type: 'string' },
     all: { type: 'boolean' },
   },
+  kind: 'look',
+  takesArguments: true,
   async run(call) {
-    const { inbox, out, values } = call
+    const { inbox, out, values, kill: signal } = call
     const limit = values.all ? Infinity : (numberOf(call, 'limit', 1, 1e9) ?? 50)
     const rows: unknown[][] = []
     const show = () => out.table(rows.splice(0))
     let count = 0
-    for await (const event of inbox.all({ ...filterOf(call), limit: Math.min(limit, 1_000) })) {
+    const filter = { ...filterOf(call), limit: Math.min(limit, 1_000) }
+    for await (const event of inbox.all(filter, { signal })) {
+      signal.throwIfAborted()
       if (out.isJson) out.print(jsonOf(event))
       else rows.push(rowOf(event))
       if (rows.length === 1_000) show()
-      if (++count === limit || call.stop.signal.aborted) break
+      if (++count === limit) break
     }
     show()
     return EXIT.DONE
@@ -44,7 +48,7 @@ export const list: Command = {
 function filterOf(call: Call): Filter {
   const filter: Record<string, string> = {}
   for (const arg of call.args) {
-    const [, name, value] = /^([^=]+)=(.*)$/s.exec(arg) ?? []
+    const [, name, value] = /^((?:payload|metadata)\.[^=]+)=(.*)$/s.exec(arg) ?? []
     if (!name || value === undefined)
       throw new UsageError(`A filter is payload.KEY=VALUE or metadata.KEY=VALUE, not "${arg}".`)
     filter[name] = value
@@ -68,10 +72,14 @@ export const get: Command = {
   help: '  --timeline   With what happened to each, when, by whom and why',
   examples: '  event-inbox get order-17 --timeline',
   options: { timeline: { type: 'boolean' } },
-  async run({ inbox, out, args, values }) {
+  kind: 'look',
+  takesArguments: true,
+  async run({ inbox, out, args, values, kill: signal }) {
     if (args.length === 0) throw new UsageError('Name an event.')
     for (const id of args) {
-      const event = values.timeline ? await inbox.timeline(id) : await inbox.get(id)
+      const event = values.timeline
+        ? await inbox.timeline(id, { signal })
+        : await inbox.get(id, { signal })
       out.print(jsonOf(event, out.isJson ? undefined : 2))
     }
     return EXIT.DONE
@@ -85,8 +93,9 @@ export const metrics: Command = {
   examples: `  event-inbox metrics
   event-inbox metrics --json | jq .queue_depth`,
   options: {},
-  async run({ inbox, out }) {
-    const counts = await inbox.metrics()
+  kind: 'look',
+  async run({ inbox, out, kill: signal }) {
+    const counts = await inbox.metrics({ signal })
     if (out.isJson) {
       out.print(jsonOf(counts))
       return EXIT.DONE
@@ -109,6 +118,7 @@ export const verify: Command = {
   help: '',
   examples: '  event-inbox verify || page-somebody',
   options: {},
+  kind: 'look',
   async run({ inbox, out, kill }) {
     const found = await inbox.metrics({ verify: true, signal: kill })
     const { verified, differences = [], behind = [], moving = [], resent_dead_letters } = found

@@ -2,9 +2,9 @@
 import { parseArgs } from 'node:util'
 import { Inbox, InboxError } from '../index.ts'
 import { ack, retry } from './change.ts'
-import { type Command, EXIT, UsageError } from './command.ts'
+import { addressOf, type Command, EXIT, UsageError } from './command.ts'
 import { get, list, metrics, verify } from './look.ts'
-import { outputOf, parseExactly } from './output.ts'
+import { type Output, outputOf, parseExactly } from './output.ts'
 import { send } from './send.ts'
 import { consume, listen } from './work.ts'
 
@@ -59,41 +59,77 @@ async function run(command: Command, args: string[]): Promise<number> {
   const { values, positionals } = parseArgs({
     args,
     options: { ...command.options, ...COMMON },
-    allowPositionals: true,
+    // A second word of a command that is not in quotes would be lost otherwise.
+    allowPositionals: command.takesArguments ?? false,
   })
   if (values.help) {
     console.log(helpOf(command))
     return EXIT.DONE
   }
-  const url = values.url ?? process.env.EVENT_INBOX_URL ?? 'http://localhost:8787'
+  const url = addressOf(
+    values.url ?? process.env.EVENT_INBOX_URL ?? 'http://localhost:8787',
+    'The URL of the inbox must be such as http://localhost:8787',
+  )
   const token = values.token ?? process.env.EVENT_INBOX_TOKEN
   if (!token) throw new UsageError('Name the token by EVENT_INBOX_TOKEN, or by --token.')
-  if (!URL.canParse(url)) throw new UsageError(`"${url}" is no URL.`)
-  const inbox = new Inbox({ url, token, parse: parseExactly })
+  const inbox = inboxAt(url, token)
   const out = outputOf(Boolean(values.json))
-  const stop = new AbortController()
-  const kill = new AbortController()
-  for (const signal of ['SIGINT', 'SIGTERM'] as const)
-    process.on(signal, () => {
-      if (kill.signal.aborted) process.exit(EXIT.KILLED)
-      if (stop.signal.aborted) return kill.abort()
-      stop.abort()
-      if (out.isTerminal) out.say('\nFinishing what is under way. Ctrl-C again gives it back.')
-    })
-  return command.run({ inbox, args: positionals, values, out, stop, kill: kill.signal })
+  const { stop, kill } = endings(command, out)
+  try {
+    return await command.run({ inbox, args: positionals, values, out, stop, kill: kill.signal })
+  } catch (error) {
+    if (!kill.signal.aborted) throw error
+    const isUnread = isHangUp(kill.signal.reason)
+    return isUnread && command.kind === 'look' ? EXIT.DONE : EXIT.KILLED
+  }
 }
 
+function inboxAt(url: string, token: string): Inbox {
+  try {
+    return new Inbox({ url, token, parse: parseExactly })
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? `The ${error.message}.` : String(error))
+  }
+}
+
+/** Has signals, and a standard output that takes no more, end the command. */
+function endings({ kind }: Command, out: Output): { stop: AbortController; kill: AbortController } {
+  const stop = new AbortController()
+  const kill = new AbortController()
+  let asked = 0
+  const end = (reason?: unknown) => {
+    stop.abort()
+    if (kind !== 'work' || asked++ > 0) return kill.abort(reason)
+    if (out.isTerminal) out.say('\nFinishing what is under way. Ctrl-C again gives it back.')
+  }
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+    process.on(signal, () => (kill.signal.aborted ? process.exit(EXIT.KILLED) : end()))
+  process.stdout.once('error', (error) => {
+    if (!isHangUp(error)) {
+      out.say(error.message)
+      process.exitCode = EXIT.REFUSED
+    }
+    end(error)
+  })
+  return { stop, kill }
+}
+
+/** Says whether nobody reads any more: `head` has enough, or the terminal is closed. */
+const isHangUp = (error: unknown) =>
+  error instanceof Error && ['EPIPE', 'EIO'].includes(String(Reflect.get(error, 'code')))
+
 function failed(error: unknown, name: string): number {
+  const { say } = outputOf(false)
   if (error instanceof UsageError || isArgumentError(error)) {
-    console.error(`${error.message}\nSee: event-inbox ${name} --help`)
+    say(`${error.message}\nSee: event-inbox ${name} --help`)
     return EXIT.USAGE
   }
   if (!(error instanceof InboxError)) {
-    console.error(error instanceof Error ? error.message : String(error))
-    return error instanceof Error && error.name === 'AbortError' ? EXIT.KILLED : EXIT.REFUSED
+    say(error instanceof Error ? error.message : String(error))
+    return EXIT.REFUSED
   }
   const { status, message, correlationId } = error
-  console.error(correlationId ? `${message} (${correlationId})` : message)
+  say(correlationId ? `${message} (${correlationId})` : message)
   if (status === 401 || status === 403) return EXIT.FORBIDDEN
   return status === 0 || status === 429 || status >= 500 ? EXIT.UNREACHABLE : EXIT.REFUSED
 }
@@ -129,4 +165,7 @@ ${examples}
 ${EXIT_HELP}`
 }
 
-process.exitCode = await main(process.argv.slice(2))
+// Who does not read any more, and a terminal that is closed, are no reason to crash.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
+const code = await main(process.argv.slice(2))
+process.exitCode ||= code

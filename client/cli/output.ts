@@ -1,9 +1,14 @@
+import { randomUUID } from 'node:crypto'
+
 /** This module writes: results to standard output, everything else to standard error; colours only to a terminal. */
 
 const CODES = { red: 31, green: 32, yellow: 33, dim: 2, bold: 1 } as const
 const BAR_WIDTH = 30
 /** Where the terminal does not say how wide it is, or says 0. */
 const WIDTH = 100
+/** Stands for the beginning of a colour until its line is written. Nobody else can have written it. */
+const MARK = randomUUID()
+const MARKS = new RegExp(`${MARK}(\\d+)m`, 'g')
 
 export interface Output {
   isJson: boolean
@@ -34,19 +39,33 @@ export function outputOf(isJson: boolean, { stdout, stderr, env }: Outlets = pro
   const isTerminal = Boolean(stderr.isTTY)
   // A painted word may go to either of them.
   const isColoured = Boolean(stdout.isTTY && stderr.isTTY) && !env.NO_COLOR
-  const print = (line: string) => void stdout.write(`${line}\n`)
+  /** Writes a line. On a terminal, what would steer it is shown instead, unless the line must be exact. */
+  const write = (to: Outlet, line: string, isExact = false) => {
+    const shown = to.isTTY && !isExact ? visible(line) : line
+    to.write(`${shown.replaceAll(MARKS, '\u001B[$1m')}\n`)
+  }
+  const print = (line: string) => write(stdout, line, isJson)
   return {
     isJson,
     isTerminal,
     print,
-    say: (line) => void stderr.write(`${line}\n`),
+    say: (line) => write(stderr, line),
     progress: (line) => isTerminal && stderr.write(`\r\u001B[K${line}`),
-    paint: (text, colour) => (isColoured ? `\u001B[${CODES[colour]}m${text}\u001B[0m` : text),
+    paint: (text, colour) =>
+      text && isColoured ? `${MARK}${CODES[colour]}m${text}${MARK}0m` : text,
     table: (rows) => tableOf(rows, widthOf(stdout)).forEach(print),
   }
 }
 
 const widthOf = ({ isTTY, columns }: Outlet) => (isTTY ? columns || WIDTH : Infinity)
+
+/** Writes control characters as `\u001b`: events and errors hold what anybody has sent. */
+function visible(text: string): string {
+  return text.replaceAll(
+    /(?![\t\n])[\p{Cc}\p{Bidi_Control}]/gu,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
+}
 
 /** Lines up cells; numbers to the right. A line is cut at `width`. */
 function tableOf(rows: unknown[][], width: number): string[] {

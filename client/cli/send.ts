@@ -1,11 +1,9 @@
 import { createReadStream, statSync } from 'node:fs'
-import { createInterface } from 'node:readline'
+import { addAbortSignal } from 'node:stream'
 import type { SendResult } from '../index.ts'
 import { type Call, type Command, EXIT, textOf, UsageError } from './command.ts'
+import { type Line, linesOf } from './lines.ts'
 import { bar, jsonOf } from './output.ts'
-
-/** So many lines are sent at a time; the library splits them where they are large. */
-const LINES = 1_000
 
 export const send: Command = {
   usage: 'send [EVENT …] [--file FILE] [--payload]',
@@ -17,11 +15,16 @@ export const send: Command = {
   event-inbox send --file events.ndjson
   generate | event-inbox send --json`,
   options: { file: { type: 'string' }, payload: { type: 'boolean' } },
+  kind: 'change',
+  takesArguments: true,
   run,
 }
 
+/** Why nothing of a chunk was taken, when nobody there can take anything. */
+const SILENT = ['NO_ANSWER', 'UNAVAILABLE', 'UNEXPECTED_ANSWER']
+
 async function run(call: Call): Promise<number> {
-  const { args, out, inbox, values } = call
+  const { args, out, inbox, values, kill } = call
   const file = textOf(call, 'file')
   if (file !== undefined && args.length > 0)
     throw new UsageError('Name events or a file, not both.')
@@ -29,26 +32,39 @@ async function run(call: Call): Promise<number> {
     throw new UsageError('Name an event, or a file by --file, or pipe events in.')
   const counts = { accepted: 0, duplicate: 0, rejected: 0 }
   const size = file === undefined ? 0 : statSync(file).size
-  const input = file === undefined ? process.stdin : createReadStream(file)
   let bytes = 0
+  let behind = 0
   const report = () => {
     const done = counts.accepted + counts.duplicate + counts.rejected
     out.progress(size > 0 ? `${bar(bytes / size)} ${done} events` : `${done} events`)
   }
-  let number = 0
-  for await (const lines of args.length > 0 ? [args] : linesOf(input)) {
-    const from = number
-    number += lines.length
-    const used = lines.flatMap((text, at) => (text.trim() ? [{ text, line: from + at + 1 }] : []))
-    const events = used.map(({ text }) => (values.payload ? `{"payload":${text}}` : text))
-    if (call.stop.signal.aborted) return interrupted(call, from)
-    const results = await inbox.send(events, { signal: call.kill })
-    for (const [at, result] of results.entries()) {
-      counts[result.status]++
-      tell(call, result, used[at]?.line ?? 0)
+  const stopped = () => {
+    out.progress('')
+    const maybe = kill.aborted ? ' What comes next may have arrived, too.' : ''
+    out.say(`Stopped behind line ${behind}.${maybe}`)
+  }
+  try {
+    for await (const lines of chunksOf(call, file)) {
+      const used = lines.filter(({ text }) => text.trim())
+      const events = used.map(({ text }) => (values.payload ? aroundPayload(text) : text))
+      const results = await inbox.send(events, { signal: kill })
+      for (const [at, result] of results.entries()) {
+        const line = used[at]
+        const told = line?.isBroken ? BROKEN : result
+        counts[told.status]++
+        tell(call, told, line?.number ?? 0)
+      }
+      if (isSilence(results)) {
+        stopped()
+        return EXIT.UNREACHABLE
+      }
+      behind += lines.length
+      bytes += lines.reduce((sum, line) => sum + line.bytes, 0)
+      report()
     }
-    bytes += lines.reduce((sum, line) => sum + Buffer.byteLength(line) + 1, 0)
-    report()
+  } catch (error) {
+    stopped()
+    throw error
   }
   out.progress('')
   if (!out.isJson)
@@ -58,27 +74,44 @@ async function run(call: Call): Promise<number> {
   return counts.rejected > 0 ? EXIT.REFUSED : EXIT.DONE
 }
 
-function interrupted({ out }: Call, lines: number): number {
-  out.progress('')
-  out.say(`Stopped behind line ${lines}.`)
-  return EXIT.KILLED
+function chunksOf({ args, kill }: Call, file: string | undefined): AsyncIterable<Line[]> {
+  const input = file === undefined ? process.stdin : createReadStream(file)
+  if (args.length === 0) return linesOf(addAbortSignal(kill, input))
+  const lines = args.map((text, at) => ({ text, number: at + 1, bytes: 0, isBroken: false }))
+  return (async function* () {
+    yield lines
+  })()
 }
 
+/** Text that is no JSON is left as it is, and rejected: it could end the payload and go on with other members. */
+function aroundPayload(text: string): string {
+  try {
+    JSON.parse(text)
+    return `{"payload":${text}}`
+  } catch {
+    return text
+  }
+}
+
+const BROKEN: SendResult = {
+  event_id: null,
+  status: 'rejected',
+  error: { code: 'INVALID_UTF8', detail: 'The line is not valid UTF-8.' },
+}
+
+/** Says whether nobody took any of it, so that more would fare no better. */
+function isSilence(results: SendResult[]): boolean {
+  const codes = results.map((result) => (result.status === 'rejected' ? result.error.code : ''))
+  const reached = codes.filter((code) => code !== 'INVALID_JSON')
+  return reached.length > 0 && reached.every((code) => SILENT.includes(code))
+}
+
+/** What is not there has an id all the same: with that it may be sent again. */
 function tell({ out }: Call, result: SendResult, line: number): void {
   if (out.isJson) return out.print(jsonOf({ line, ...result }))
   if (result.status !== 'rejected') return
+  const { error, event_id } = result
   out.progress('')
-  out.say(`${line}: ${out.paint(result.error.code, 'red')}: ${result.error.detail}`)
-}
-
-/** Reads lines, some at a time. */
-async function* linesOf(input: NodeJS.ReadableStream): AsyncGenerator<string[]> {
-  let lines: string[] = []
-  for await (const line of createInterface({ input, crlfDelay: Infinity })) {
-    lines.push(line)
-    if (lines.length < LINES) continue
-    yield lines
-    lines = []
-  }
-  if (lines.length > 0) yield lines
+  const id = event_id === null ? '' : ` (${event_id})`
+  out.say(`${line}: ${out.paint(error.code, 'red')}: ${error.detail}${id}`)
 }

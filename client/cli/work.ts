@@ -3,7 +3,15 @@ import { once } from 'node:events'
 import { hostname } from 'node:os'
 import { text } from 'node:stream/consumers'
 import { type ClaimedEvent, Nack, Release } from '../index.ts'
-import { type Call, type Command, EXIT, numberOf, textOf, UsageError } from './command.ts'
+import {
+  addressOf,
+  type Call,
+  type Command,
+  EXIT,
+  numberOf,
+  textOf,
+  UsageError,
+} from './command.ts'
 import { jsonOf } from './output.ts'
 
 /** These commands take events and have something work on them. */
@@ -39,10 +47,11 @@ ${HELP}`,
   examples: `  event-inbox consume --exec './charge.sh' --subscription billing --concurrency 4
   event-inbox consume --exec 'jq -r .payload.order >> orders.txt' --limit 10`,
   options: { exec: { type: 'string' }, ...OPTIONS },
+  kind: 'work',
   async run(call) {
     const command = textOf(call, 'exec')
     if (!command) throw new UsageError('Name what works on events, by --exec.')
-    return work(call, (event, signal) => execute(command, event, signal))
+    return work(call, (event, signal) => execute(command, event, signal, call.out.isJson))
   },
 }
 
@@ -54,9 +63,12 @@ export const listen: Command = {
 ${HELP}`,
   examples: '  event-inbox listen --forward http://localhost:3000/hook',
   options: { forward: { type: 'string' }, ...OPTIONS },
+  kind: 'work',
   async run(call) {
-    const url = textOf(call, 'forward')
-    if (!url || !URL.canParse(url)) throw new UsageError('Name the URL of a server, by --forward.')
+    const url = addressOf(
+      textOf(call, 'forward'),
+      'Name the URL of a server by --forward, such as http://localhost:3000/hook',
+    )
     return work(call, (event, signal) => forward(url, event, signal))
   },
 }
@@ -92,7 +104,9 @@ async function work(call: Call, act: Work): Promise<number> {
       try {
         shown('acked', await act(event, AbortSignal.any([signal, kill])))
       } catch (error) {
-        if (signal.aborted || kill.aborted) {
+        // Of an event that was lost, `onLost` has told.
+        if (signal.aborted) throw new Release()
+        if (kill.aborted) {
           shown('released', 'stopped')
           throw new Release()
         }
@@ -125,12 +139,20 @@ function tell({ out }: Call, told: Told): void {
   out.print(`${state}  ${event_id}  ${what}  ${out.paint(time, 'dim')}`.trimEnd())
 }
 
-/** Runs a command in a process group of its own, so that a Ctrl-C at the terminal does not reach it. */
-async function execute(command: string, event: ClaimedEvent, signal: AbortSignal): Promise<string> {
+/**
+ * Runs a command in a process group of its own, so that a Ctrl-C at the terminal does not reach it.
+ * @param isJson keeps what it prints out of standard output, where only JSON belongs then
+ */
+async function execute(
+  command: string,
+  event: ClaimedEvent,
+  signal: AbortSignal,
+  isJson: boolean,
+): Promise<string> {
   const child = spawn(command, {
     shell: true,
     detached: true,
-    stdio: ['pipe', 'inherit', 'pipe'],
+    stdio: ['pipe', isJson ? process.stderr : 'inherit', 'pipe'],
     env: { ...process.env, EVENT_ID: event.event_id, EVENT_ATTEMPT: String(event.attempt) },
   })
   const end = () => {
@@ -162,6 +184,8 @@ async function execute(command: string, event: ClaimedEvent, signal: AbortSignal
 async function forward(url: string, event: ClaimedEvent, signal: AbortSignal): Promise<string> {
   const response = await fetch(url, {
     method: 'POST',
+    // What it leads to would be asked by GET, without the event.
+    redirect: 'manual',
     signal: AbortSignal.any([signal, AbortSignal.timeout(FORWARD_TIMEOUT_MS)]),
     headers: {
       'Content-Type': 'application/json',

@@ -1,11 +1,10 @@
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { expect, onTestFinished } from 'vitest'
-import { buildClient } from '../support/client'
+import { buildClient, runnerOf } from '../support/client'
 import { type Inbox, test as base } from '../support/world'
 
 const NAMES = ['exec', 'parallel', 'hook', 'wait']
@@ -21,30 +20,7 @@ const test = base
     onCleanup(built.remove)
     return built
   })
-  .extend('run', { scope: 'file' }, async ({ built, inbox }) => {
-    const env = {
-      ...process.env,
-      EVENT_INBOX_URL: inbox.url.href,
-      EVENT_INBOX_TOKEN: 'dev-token',
-    }
-    const start = (args: string[], more: object = {}) =>
-      spawn(process.execPath, [built.commandLine, ...args], {
-        cwd: built.folder,
-        env: { ...env, ...more },
-      })
-    const run = async (args: string[], input = '', more: object = {}) => {
-      const child = start(args, more)
-      child.stdin.on('error', () => {})
-      child.stdin.end(input)
-      const [output, errors, [status]] = await Promise.all([
-        text(child.stdout),
-        text(child.stderr),
-        once(child, 'close'),
-      ])
-      return { output, errors, status: Number(status) }
-    }
-    return Object.assign(run, { start })
-  })
+  .extend('run', { scope: 'file' }, async ({ built, inbox }) => runnerOf(built, inbox.url))
 
 const lines = (output: string) =>
   output
@@ -165,8 +141,8 @@ test('a first Ctrl-C waits for what is under way, and an idle consumer ends at o
   idle.kill('SIGINT')
   expect(await once(idle, 'exit')).toEqual([0, null])
   await inbox.post({ event_id: 'wait-1', payload: { for: 'wait' } })
-  const busy = run.start([...consume, 'sleep 1.5'])
-  await expect.poll(async () => (await inbox.subscription('wait')).leased).toBe(1)
+  const busy = run.start([...consume, 'echo begun; sleep 1.5'])
+  await once(busy.stdout, 'data')
   busy.kill('SIGINT')
   expect(await once(busy, 'exit')).toEqual([0, null])
   expect(await fateOf(inbox, 'wait-1')).toMatchObject({ what: 'acked' })
@@ -218,13 +194,21 @@ test('says what is wrong, each by an exit code of its own', async ({ inbox, run 
     [[], 2, 'Usage: event-inbox COMMAND'],
     [['list', '--nothing'], 2, "Unknown option '--nothing'"],
     [['list', '--limit', '0'], 2, '--limit must be a whole number'],
-    [['list', 'order=17'], 1, 'INVALID_PARAMETER'],
+    [['list', 'order=17'], 2, 'A filter is payload.KEY=VALUE'],
+    [['list', 'status=failed'], 2, 'A filter is payload.KEY=VALUE'],
+    [['get', ''], 1, 'INVALID_PARAMETER'],
     [['consume'], 2, '--exec'],
-    [['listen', '--forward', 'here'], 2, '--forward'],
+    [['consume', '--exec', 'bash', './worker.sh'], 2, "argument './worker.sh'"],
+    [['metrics', 'now'], 2, "argument 'now'"],
+    [['listen', '--forward', 'here'], 2, '--forward, such as http://localhost:3000/hook'],
+    [['listen', '--forward', 'localhost:3000/hook'], 2, 'such as http://localhost:3000/hook'],
+    [['listen', '--forward', 'http://me:you@localhost:3000'], 2, 'without a user'],
     [['send', '{}', '--file', 'events.ndjson'], 2, 'not both'],
     [['get'], 2, 'Name an event'],
     [['metrics', '--token', 'wrong'], 4, 'UNAUTHORIZED'],
-    [['metrics', '--url', 'nowhere'], 2, 'is no URL'],
+    [['metrics', '--url', 'localhost:8787'], 2, 'such as http://localhost:8787'],
+    [['metrics', '--url', 'http://localhost/?a'], 2, 'url must be'],
+    [['metrics', '--token', 'sécret'], 2, 'token must be'],
     [['consume', '--exec', 'true', '--subscription', 'nobody'], 1, 'SUBSCRIPTION_NOT_FOUND'],
   ] as const) {
     const found = await run([...args])

@@ -37,8 +37,12 @@ async function run(command: typeof send, call: Partial<Call>, inbox: object, to:
 }
 
 describe('colours', () => {
-  const painted = (terminals: ('stdout' | 'stderr')[], env?: Outlets['env']) =>
-    outputOf(false, outlets(terminals, env).to).paint('good', 'green')
+  const painted = (terminals: ('stdout' | 'stderr')[], env?: Outlets['env']) => {
+    const { written, to } = outlets(terminals, env)
+    const { print, paint } = outputOf(false, to)
+    print(paint('good', 'green'))
+    return written.stdout.trimEnd()
+  }
 
   test('are on a terminal only, and only when all that is written goes there', () => {
     expect(painted(['stdout', 'stderr'])).toBe(`${ESCAPE}32mgood${ESCAPE}0m`)
@@ -118,4 +122,27 @@ test('a table is as wide as the terminal at most, and whole elsewhere', () => {
   expect(table(['stdout'], {}, 12)).toBe('name     rea\ninbox       \nbilling     \n')
   // Some terminals do not say how wide they are.
   expect(table(['stdout'], {}, 0)).toBe(whole)
+})
+
+describe('what would steer a terminal', () => {
+  // Clears the screen, in the ways that terminals know, and has text run from right to left.
+  const hostile = 'a\u001B[2J\u009B2J\u007F\u202Eb\ttab'
+  const shown = 'a\\u001b[2J\\u009b2J\\u007f\\u202eb\ttab'
+
+  test('is shown instead', () => {
+    const { written, to } = outlets(['stdout', 'stderr'])
+    const out = outputOf(false, to)
+    out.print(`${out.paint(hostile, 'red')} ${hostile}`)
+    out.say(hostile)
+    expect(written.stdout).toBe(`${ESCAPE}31m${shown}${ESCAPE}0m ${shown}\n`)
+    expect(written.stderr).toBe(`${shown}\n`)
+  })
+
+  test('is exact in JSON, and in what goes elsewhere', () => {
+    const terminal = outlets(['stdout', 'stderr'])
+    outputOf(true, terminal.to).print(hostile)
+    const file = outlets([])
+    outputOf(false, file.to).print(hostile)
+    expect([terminal.written.stdout, file.written.stdout]).toEqual([`${hostile}\n`, `${hostile}\n`])
+  })
 })

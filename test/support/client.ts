@@ -1,7 +1,9 @@
-import { execSync } from 'node:child_process'
+import { execSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { scripts } from '../../client/package.json'
 import { Inbox } from '../../client/index'
 
@@ -61,4 +63,31 @@ export function buildClient() {
     commandLine: join(built, 'dist/cli.js'),
     remove: () => rmSync(folder, { recursive: true, force: true }),
   }
+}
+
+/** Runs the command line as it is built, against an inbox. `start` leaves it to the test what is done with it. */
+export function runnerOf(built: ReturnType<typeof buildClient>, url: URL) {
+  const env = { ...process.env, EVENT_INBOX_URL: url.href, EVENT_INBOX_TOKEN: 'dev-token' }
+  const start = (args: string[], more: object = {}) =>
+    spawn(process.execPath, [built.commandLine, ...args], {
+      cwd: built.folder,
+      env: { ...env, ...more },
+    })
+  const run = async (args: string[], input: string | Buffer = '', more: object = {}) => {
+    const child = start(args, more)
+    child.stdin.on('error', () => {})
+    child.stdin.end(input)
+    return endOf(child)
+  }
+  return Object.assign(run, { start })
+}
+
+/** What a process has written when it has ended, and by which status. */
+export async function endOf(child: ReturnType<ReturnType<typeof runnerOf>['start']>) {
+  const [output, errors, [status]] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    once(child, 'close'),
+  ])
+  return { output, errors, status: Number(status) }
 }
