@@ -1,5 +1,6 @@
 import { html, nothing } from 'lit'
 import { InboxError } from '../client/error.ts'
+import type { Inbox } from '../client/inbox.ts'
 import type { Metrics } from '../client/types.ts'
 import { baseOf, connect, keepToken, keptToken } from './connection'
 import { alert, count, exactClock, explain } from './format'
@@ -256,7 +257,7 @@ export class EventInbox extends View {
   /** Begins anew with another inbox or another token. */
   #connect(refusal = ''): void {
     this.#base = baseOf(this.endpoint)
-    this.#used = this.token || keptToken(this.#base)
+    this.#used = (this.token || keptToken(this.#base)).trim()
     this.#refusal = refusal
     this.#error = undefined
     this.#asked.abort()
@@ -264,9 +265,10 @@ export class EventInbox extends View {
     this.#news = ''
     this.metrics = undefined
     this.#who.forget()
-    this.#desk = this.#used
+    const inbox = this.#speaker()
+    this.#desk = inbox
       ? {
-          inbox: connect(this.#base, this.#used),
+          inbox,
           base: this.#base,
           can: (scope) => this.#can(scope),
           href: (to) => this.#route.href(to),
@@ -275,6 +277,16 @@ export class EventInbox extends View {
         }
       : undefined
     this.#poll.now()
+  }
+
+  /** Makes what speaks to the inbox. What no request can carry is refused, and never asked with. */
+  #speaker(): Inbox | undefined {
+    try {
+      return this.#used ? connect(this.#base, this.#used) : undefined
+    } catch (error) {
+      this.#refusal = `No request can be made: ${error instanceof Error ? error.message : error}.`
+      return undefined
+    }
   }
 
   /** Asks for the counts. @returns whether they came, or there is nobody to ask for */

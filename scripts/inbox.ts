@@ -12,8 +12,13 @@ interface Where {
 }
 
 /** An inbox that says at once when it cannot do something. */
-export const inboxAt = ({ url, token }: Where) =>
-  new Inbox({ url, token, repeats: 0, timeoutMs: 10_000 })
+export function inboxAt({ url, token }: Where): Inbox {
+  try {
+    return new Inbox({ url, token, repeats: 0, timeoutMs: 10_000 })
+  } catch (error) {
+    return fail(`No request can be made: ${String(error)}`)
+  }
+}
 
 /** Ends the script with a message and exit status 1. */
 export function fail(message: string): never {

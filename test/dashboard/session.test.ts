@@ -64,6 +64,17 @@ describe('the token', () => {
     expect(await page.evaluate('sessionStorage.length')).toBe(0)
   })
 
+  test('that no request can carry is refused with a word, and the form stays', async ({ open }) => {
+    const page = await open('', { token: 'sécrét' })
+    await page.getByRole('alert').filter({ hasText: 'token must be' }).waitFor()
+    await page.getByLabel('API token').fill('→')
+    await page.keyboard.press('Enter')
+    await page.getByRole('alert').filter({ hasText: 'token must be' }).waitFor()
+    await page.getByLabel('API token').fill(' dev-token ')
+    await page.keyboard.press('Enter')
+    await page.getByText('Delivery rate').waitFor()
+  })
+
   test('goes with the path of an endpoint', async ({ open, inbox }) => {
     const page = await open()
     await page.getByText('Delivery rate').waitFor()
