@@ -1,7 +1,7 @@
 import { css, html, nothing } from 'lit'
 import { live } from 'lit/directives/live.js'
 import { styles } from './styles'
-import { define, View } from './view'
+import { View } from './view'
 
 export interface Question {
   title: string
@@ -112,4 +112,4 @@ function reasonFields() {
   `
 }
 
-define('inbox-ask', AskDialog)
+customElements.define('inbox-ask', AskDialog)

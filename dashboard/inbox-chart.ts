@@ -1,7 +1,7 @@
 import { css, html, nothing, svg } from 'lit'
 import { clock, count, dayAndHour } from './format'
 import { styles } from './styles'
-import { type Desk, define, link, View } from './view'
+import { type Desk, link, View } from './view'
 
 /** What happened in a minute or an hour. */
 export interface Bucket {
@@ -261,4 +261,4 @@ function keyOf(name: (typeof SERIES)[number][0]) {
       </svg>`
 }
 
-define('inbox-chart', InboxChart)
+customElements.define('inbox-chart', InboxChart)

@@ -5,7 +5,7 @@ import { alert, count, duration, explain, loading, several, time } from './forma
 import { visible } from './json-source'
 import { Loader } from './loader'
 import { styles } from './styles'
-import { type Desk, define, link, View } from './view'
+import { type Desk, link, View } from './view'
 
 type Counts = Metrics['subscriptions'][number]
 
@@ -189,4 +189,4 @@ export class InboxConsumers extends View {
   }
 }
 
-define('inbox-consumers', InboxConsumers)
+customElements.define('inbox-consumers', InboxConsumers)

@@ -7,7 +7,7 @@ import { changedView } from './inbox-view'
 import { visible } from './json-source'
 import { Loader } from './loader'
 import { styles } from './styles'
-import { type Desk, define, link, View } from './view'
+import { type Desk, link, View } from './view'
 
 const PAGE = 50
 
@@ -463,4 +463,4 @@ export class InboxDeadLetters extends View {
 /** An event has a letter for each subscription in which it failed. */
 const keyOf = ({ event_id, subscription }: DeadLetter) => `${event_id} ${subscription}`
 
-define('inbox-dead-letters', InboxDeadLetters)
+customElements.define('inbox-dead-letters', InboxDeadLetters)

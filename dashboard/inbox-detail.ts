@@ -8,7 +8,7 @@ import { alert, badge, count, explain, loading, several, time } from './format'
 import { indented, visible } from './json-source'
 import { Loader } from './loader'
 import { styles } from './styles'
-import { type Desk, define, link, View } from './view'
+import { type Desk, link, View } from './view'
 
 const HAPPENED: Record<string, string> = {
   accepted: 'Accepted',
@@ -416,4 +416,4 @@ export class InboxDetail extends View {
   }
 }
 
-define('inbox-detail', InboxDetail)
+customElements.define('inbox-detail', InboxDetail)

@@ -18,7 +18,7 @@ import {
 } from './inbox-view'
 import { Loader } from './loader'
 import { styles } from './styles'
-import { type Desk, define, View } from './view'
+import { type Desk, View } from './view'
 
 const DONE: Record<Action, string> = {
   ack: 'acknowledged',
@@ -353,4 +353,4 @@ interface Done {
   count?: number
 }
 
-define('inbox-events', InboxEvents)
+customElements.define('inbox-events', InboxEvents)

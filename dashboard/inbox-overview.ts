@@ -7,7 +7,7 @@ import './inbox-chart'
 import { changedView } from './inbox-view'
 import { Loader } from './loader'
 import { styles } from './styles'
-import { type Desk, define, link, View } from './view'
+import { type Desk, link, View } from './view'
 
 const RANGES = [
   ['', 'Hour'],
@@ -284,4 +284,4 @@ export class InboxOverview extends View {
   }
 }
 
-define('inbox-overview', InboxOverview)
+customElements.define('inbox-overview', InboxOverview)

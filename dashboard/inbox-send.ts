@@ -3,7 +3,7 @@ import { live } from 'lit/directives/live.js'
 import { alert, explain } from './format'
 import type { Draft } from './shell'
 import { styles } from './styles'
-import { type Desk, define, link, View } from './view'
+import { type Desk, link, View } from './view'
 
 /**
  * Sends a test event from a form.
@@ -130,4 +130,4 @@ function complaint(text: string, mayBeEmpty: boolean): string {
   }
 }
 
-define('inbox-send', InboxSend)
+customElements.define('inbox-send', InboxSend)

@@ -4,7 +4,7 @@ import { COPY_REFUSED, copyText } from './clipboard'
 import { alert, count, explain, loading, time } from './format'
 import { Loader } from './loader'
 import { styles } from './styles'
-import { type Desk, define, link, View } from './view'
+import { type Desk, link, View } from './view'
 
 type SourceCounts = Metrics['sources'][number]
 
@@ -226,4 +226,4 @@ function inboxOf(name: string, event?: string): string {
   return `inbox?${view}`
 }
 
-define('inbox-sources', InboxSources)
+customElements.define('inbox-sources', InboxSources)

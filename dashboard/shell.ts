@@ -19,7 +19,7 @@ import { Poll } from './poll'
 import { Route } from './route'
 import { shellStyles } from './shell-styles'
 import { styles } from './styles'
-import { type Desk, define, link, type Scope, View } from './view'
+import { type Desk, link, type Scope, View } from './view'
 
 const VIEWS = [
   ['overview', 'Overview'],
@@ -374,4 +374,4 @@ function newsOf(metrics: Metrics, returns: number): string {
   return JSON.stringify([returns, counts, consumers])
 }
 
-define('event-inbox', EventInbox)
+customElements.define('event-inbox', EventInbox)

@@ -41,11 +41,6 @@ export abstract class View extends LitElement {
   }
 }
 
-/** Defines an element, unless a script that was loaded before did. */
-export function define(name: string, element: CustomElementConstructor): void {
-  if (!customElements.get(name)) customElements.define(name, element)
-}
-
 /** A link to another view. The browser opens it by itself where another tab or window is asked for. */
 export function link(
   desk: Desk,

@@ -54,7 +54,7 @@ test('an element that is put back reads the address anew', async ({ open }) => {
     const place = element.parentNode
     element.remove()
     location.hash = '#/send'
-    place.append(element)
+    addEventListener('hashchange', () => place.append(element), { once: true })
   }`)
   await page.getByRole('heading', { name: 'Send a test event' }).waitFor()
 })
@@ -84,7 +84,12 @@ test('two elements on one page have an address each, or none; a script loaded tw
     '/inbox',
     'second/sources',
   ])
-  await page.evaluate('import("/event-inbox.js?twice")')
+  const complaints: string[] = []
+  page.on('console', (message) => complaints.push(message.text()))
+  await page.evaluate(
+    'import("/event-inbox.js?twice").then(() => new Promise((r) => setTimeout(r)))',
+  )
+  expect(complaints).toEqual([])
   await page.reload()
   await page.locator('event-inbox').first().getByRole('heading', { name: 'Inbox' }).waitFor()
 })

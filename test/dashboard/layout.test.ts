@@ -94,16 +94,25 @@ describe('schemes', () => {
   test('forced colours leave the current view and the bars to be seen', async ({ inbox, open }) => {
     await inbox.postId('forced')
     const page = await open('', { forcedColors: 'active' })
-    const background = (name: string) =>
-      computed(page.getByRole('link', { name, exact: true }), 'backgroundColor')
+    // What a user chose for what is current.
+    const highlight = await page.evaluate(`{
+      const probe = document.body.appendChild(document.createElement('p'))
+      probe.style.cssText = 'background: Highlight; forced-color-adjust: none'
+      getComputedStyle(probe).backgroundColor
+    }`)
     await page.locator('rect.accepted').first().waitFor()
-    expect(await background('Overview')).not.toBe(await background('Sources'))
+    const current = page.locator('nav a[aria-current]')
+    expect(await computed(current, 'backgroundColor')).toBe(highlight)
     expect(await computed(page.locator('rect.accepted').first(), 'stroke')).not.toBe('none')
   })
 
   test('what is printed on a dark system is dark on light', async ({ open }) => {
     const page = await open('', { colorScheme: 'dark' })
     await page.getByText('Delivery rate').waitFor()
+    // Also in a page that does not see to that itself.
+    await page.evaluate(
+      'document.documentElement.style.setProperty("color-scheme", "dark", "important")',
+    )
     await page.emulateMedia({ media: 'print', colorScheme: 'dark' })
     expect(await computed(page.locator('event-inbox'), 'colorScheme')).toBe('light')
     expect(await computed(page.getByText('Delivery rate'), 'color')).toBe('rgb(25, 29, 39)')
