@@ -71,10 +71,10 @@ export function ago(iso: string): string {
 
 /** The name of the reader's time zone, with its offset from UTC. */
 export function timeZone(): string {
-  const parts = new Intl.DateTimeFormat(locale, { timeZoneName: 'longOffset' }).formatToParts()
-  const offset = parts.find(({ type }) => type === 'timeZoneName')?.value ?? 'UTC'
+  const parts = new Intl.DateTimeFormat(locale, { timeZoneName: 'shortOffset' }).formatToParts()
+  const offset = parts.find(({ type }) => type === 'timeZoneName')?.value ?? ''
   const { timeZone: name } = new Intl.DateTimeFormat(locale).resolvedOptions()
-  return name === offset ? name : `${name}, ${offset}`
+  return name === 'UTC' ? name : `${name}, ${offset}`
 }
 
 export function time(iso: string, text = moment(iso)): TemplateResult {

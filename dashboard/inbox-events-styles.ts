@@ -12,12 +12,24 @@ export const eventsStyles = css`
   .filters > label {
     flex: 0 1 10rem;
   }
-  .filters > label:has(input[type='datetime-local']) {
+  .bounds {
+    display: flex;
+    flex-wrap: wrap;
+    gap: 0.6rem 0.75rem;
+  }
+  .bounds label {
     flex: 0 1 13rem;
   }
-  .zone {
-    align-self: center;
-    font-size: 0.8125rem;
+  .time {
+    color: var(--quiet);
+    font-size: inherit;
+    white-space: nowrap;
+  }
+  .time small {
+    font-size: inherit;
+  }
+  .time small::before {
+    content: '· ';
   }
   .statuses {
     display: flex;
@@ -149,32 +161,49 @@ export const eventsStyles = css`
       grid-template-columns: repeat(2, minmax(0, 1fr));
     }
     .filters > fieldset,
-    .filters > form,
-    .filters > .zone {
+    .filters > .bounds,
+    .filters > form {
       grid-column: 1 / -1;
     }
     .finder label {
-      flex: 1 1 7rem;
+      flex: 1 1 6rem;
+    }
+    .toggle {
+      flex: auto;
+      justify-content: center;
+      padding: 0 0.4rem;
+      font-size: 0.8125rem;
+    }
+    .toggle .badge {
+      font-size: inherit;
     }
     tr {
-      display: grid;
-      grid-template-columns: 1.75rem minmax(0, 1fr) auto;
-      gap: 0.25rem 0.5rem;
+      position: relative;
+      display: flex;
+      flex-wrap: wrap;
+      gap: 0.25rem 0.9rem;
+      padding-inline-start: 2rem;
     }
     tr td,
     tr td:first-child,
     tr td:last-child {
       display: block;
-      grid-column: 2 / -1;
+      order: 2;
     }
-    td.what {
-      grid-area: 1 / 2 !important;
+    tr td.select {
+      position: absolute;
+      inset: 0.6rem auto auto 0;
     }
-    td.status {
-      grid-area: 1 / 3 !important;
+    tr td.what {
+      flex: 1 1 calc(100% - 8rem);
+      order: 0;
+      width: 0;
     }
-    td.select {
-      grid-area: 1 / 1 !important;
+    tr td.status {
+      order: 1;
+    }
+    tr td.actions {
+      flex: 1 1 100%;
     }
     td::before {
       content: none;

@@ -76,30 +76,20 @@ function timeFilter(query: string, apply: Apply) {
   `
   return html`
     <label
-      >Time
-      <select
-        name="since"
-        .value=${live(since)}
-        @change=${chooseTime}
-        title=${`Times are in ${timeZone()}`}
-      >
+      ><span class="time">Time <small>${timeZone()}</small></span>
+      <select name="since" .value=${live(since)} @change=${chooseTime}>
         <option value="" ?selected=${since === ''}>Any time</option>
         ${PRESETS.map(([name, label]) => html`<option value=${name} ?selected=${since === name}>${label}</option>`)}
         <option value="own" ?selected=${since === 'own'}>From and to …</option>
       </select>
     </label>
-    ${
-      since === 'own'
-        ? html`${bound('from', 'From')} ${bound('to', 'To')}
-            <span class="zone quiet">${timeZone()}</span>`
-        : nothing
-    }
     <label
       >Sort
       <select name="sort" .value=${live(view.get('sort') ?? '')} @change=${chooseSort}>
         ${SORTS.map(([value, label]) => html`<option value=${value} ?selected=${(view.get('sort') ?? '') === value}>${label}</option>`)}
       </select>
     </label>
+    ${since === 'own' ? html`<span class="bounds">${bound('from', 'From')} ${bound('to', 'To')}</span>` : nothing}
   `
 }
 
