@@ -1,6 +1,7 @@
 import { expect } from 'vitest'
+import type { EventPage } from '../../client/types'
 import { FIRST_COLUMNS } from '../support/schema'
-import { type InboxEvent, inParallel, test } from '../support/world'
+import { inParallel, test } from '../support/world'
 
 test('an event that got its 202 is in the next listing, in a tight loop under background load', async ({
   inbox,
@@ -10,17 +11,15 @@ test('an event that got its 202 is in the next listing, in a tight loop under ba
     for (let n = 0; loading; n++)
       await inbox.post({ event_id: `load-${lane}-${n}`, payload: { n } })
   })
-  let unstored = 0
   for (let n = 0; n < 60; n++) {
     const event_id = `own-${n}`
     await inbox.post({ event_id, payload: { mine: n } })
-    const { body } = await inbox.get<InboxEvent[]>('/inbox?limit=1000')
-    unstored += body.unstored
-    expect(body.data.map((event) => event.event_id)).toContain(event_id)
+    const page = await inbox.client.list({ limit: 1_000 })
+    expect(page.unstored).toBe(0)
+    expect(page.data.map((event) => event.event_id)).toContain(event_id)
   }
   loading = false
   await Promise.all(load)
-  expect(unstored).toBe(0)
 })
 
 test('what cannot be written in time is told in unstored; consistency=eventual does not ask', async ({
@@ -57,10 +56,8 @@ test('paging through 10,000 events while others arrive and are acknowledged retu
       4,
       async () => void (await inbox.ack(await inbox.postId(`new-${n++}`))),
     )
-    const path: string = `/inbox?limit=500&count=false${cursor ? `&cursor=${cursor}` : ''}`
-    const page: { data: InboxEvent[]; next_cursor: string | null } = JSON.parse(
-      (await inbox.get(path)).text,
-    )
+    const more = cursor === null ? {} : { cursor }
+    const page: EventPage = await inbox.client.list({ limit: 500, count: false, ...more })
     seen.push(...page.data.map((event) => event.event_id))
     cursor = page.next_cursor
     await arriving

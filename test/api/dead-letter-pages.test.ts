@@ -1,6 +1,7 @@
 import { expect } from 'vitest'
+import type { DeadLetter } from '../../client/types'
 import { recordLetters } from '../../d1/dead-letters'
-import { type DeadLetter, type Inbox, test as base, type Verification } from '../support/world'
+import { type Inbox, test as base } from '../support/world'
 
 const test = base.override('vars', { SHARD_COUNT: '1', MAX_RETRIES: '1' })
 
@@ -24,9 +25,6 @@ const listed = async (inbox: Inbox, query = '') => {
   const { body } = await inbox.get<DeadLetter[]>(`/dlq?${query}`)
   return body.data.map(({ event_id, subscription }) => `${event_id}: ${subscription}`)
 }
-
-const verify = async (inbox: Inbox) =>
-  (await inbox.get<Verification>('/metrics?verify=1')).body.data
 
 test('letters that the version before recorded are listed among the others, newest first', async ({
   inbox,
@@ -74,10 +72,10 @@ test('one that no shard has is taken out, in whichever way it is there', async (
   // The failure is the same, so it is listed under its name.
   expect(await listed(inbox)).toContain('stray: billing')
   expect(await listed(inbox)).not.toContain('stray: inbox')
-  expect(await verify(inbox)).toMatchObject({
+  expect(await inbox.verify()).toMatchObject({
     differences: [{ what: 'stray_dead_letters', expected: 0, found: 1 }],
   })
-  expect(await verify(inbox)).toMatchObject({
+  expect(await inbox.verify()).toMatchObject({
     differences: [{ what: 'stray_dead_letters', expected: 0, found: 1 }],
   })
   await inbox.expectVerified()
@@ -97,7 +95,7 @@ test('a letter that a worker of the version before recorded without its subscrip
   const failure = { event_id, failed_at: Date.parse(failed_at) }
   expect(await inbox.shard(0).recorded([failure])).toEqual([true])
   expect(await listed(inbox)).toContain(`${event_id}: inbox`)
-  expect(await verify(inbox)).toMatchObject({ differences: [], behind: ['dead_letters'] })
+  expect(await inbox.verify()).toMatchObject({ differences: [], behind: ['dead_letters'] })
   // It comes again, and takes the place of the nameless one.
   await recordLetters(inbox.db, [{ ...former, subscription: 'billing' }])
   expect(await inbox.shard(0).recorded([{ ...failure, subscription: 'billing' }])).toEqual([true])

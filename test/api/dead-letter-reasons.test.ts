@@ -1,6 +1,7 @@
 import { expect } from 'vitest'
+import type { DeadLetter } from '../../client/types'
 import { LIMITS } from '../../shared/limits'
-import { type DeadLetter, type Inbox, test as base } from '../support/world'
+import { type Inbox, test as base } from '../support/world'
 
 const SUBSCRIPTIONS = JSON.stringify([
   { name: 'billing', filter: { 'payload.billing': true } },

@@ -1,5 +1,6 @@
 import { describe, expect } from 'vitest'
-import { type InboxEvent, SHARDS, test } from '../support/world'
+import { listed } from '../support/listing'
+import { SHARDS, test } from '../support/world'
 
 const UUID_V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
 const ISO_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
@@ -28,14 +29,13 @@ describe('an accepted event', () => {
     }
     expect(found.body.data).toEqual({ ...expected, updated_at: expect.stringMatching(ISO_TIME) })
 
-    const listed = await inbox.get<InboxEvent[]>('/inbox')
-    expect(listed.status).toBe(200)
-    expect(listed.body).toMatchObject({ total: before.total + 1, limit: 50, unstored: 0 })
-    expect(listed.body.data[0]).toEqual({
+    const page = await inbox.client.list()
+    expect(page).toMatchObject({ total: before.total + 1, limit: 50, unstored: 0 })
+    expect(page.data[0]).toEqual({
       ...expected,
       updated_at: expect.stringMatching(ISO_TIME),
     })
-    expect(Date.parse(listed.body.data[0]?.updated_at ?? '')).toBeGreaterThan(Date.parse(timestamp))
+    expect(Date.parse(page.data[0]?.updated_at ?? '')).toBeGreaterThan(Date.parse(timestamp))
 
     const after = await inbox.metrics()
     expect(after).toMatchObject({
@@ -77,7 +77,7 @@ describe('an accepted event', () => {
   test('is listed newest first, filtered by status, up to the limit', async ({ inbox }) => {
     for (const event_id of ['first', 'second', 'third']) await inbox.post({ event_id, payload: {} })
     const ids = async (query: string) =>
-      (await inbox.get<InboxEvent[]>(`/inbox?${query}`)).body.data.map((event) => event.event_id)
+      (await listed(inbox, query)).data.map((event) => event.event_id)
     expect(await ids('limit=2')).toEqual(['third', 'second'])
     expect(await ids('status=pending&limit=1&offset=2')).toEqual(['first'])
     const delivered = await inbox.get('/inbox?status=delivered,failed')

@@ -33,8 +33,8 @@ test('without tables, events are accepted and kept, a listing is a 503, and the 
   expect(advice()[0]?.message).toContain('npm run schema')
   await applySchema(db)
   await inbox.drained()
-  const { body } = await inbox.get<{ event_id: string }[]>('/inbox')
-  expect(body.data.map(({ event_id }) => event_id)).toEqual(['early'])
+  const { data } = await inbox.client.list()
+  expect(data.map(({ event_id }) => event_id)).toEqual(['early'])
   await expect.poll(async () => (await inbox.get('/health?ready=1')).status).toBe(200)
 }, 90_000)
 

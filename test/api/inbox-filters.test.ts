@@ -1,9 +1,10 @@
 import { describe, expect } from 'vitest'
 import { parseInboxQuery } from '../../worker/inbox-query'
-import { type Inbox, type InboxEvent, test } from '../support/world'
+import { listed } from '../support/listing'
+import { type Inbox, test } from '../support/world'
 
 const found = async (inbox: Inbox, query: string) =>
-  (await inbox.get<InboxEvent[]>(`/inbox?${query}`)).body.data.map(({ event_id }) => event_id)
+  (await listed(inbox, query)).data.map(({ event_id }) => event_id)
 
 describe('a filter', () => {
   test('may be written as OpenAPI clients write it', async ({ inbox }) => {
@@ -22,8 +23,7 @@ describe('a filter', () => {
   })
 
   test('is the same filter for a cursor, however it is written', async ({ inbox }) => {
-    const first = await inbox.get<InboxEvent[]>('/inbox?metadata.v=x&limit=1')
-    const { next_cursor } = JSON.parse(first.text)
+    const { next_cursor } = await listed(inbox, 'metadata.v=x&limit=1')
     expect(await found(inbox, `filter[metadata.v]=x&cursor=${next_cursor}`)).toEqual(['a'])
   })
 

@@ -1,17 +1,9 @@
 import { describe, expect } from 'vitest'
+import type { PreviewPage } from '../../client/types'
 import { LIMITS } from '../../shared/limits'
 import { parseInboxQuery } from '../../worker/inbox-query'
 import { addRows, listed } from '../support/listing'
 import { inParallel, type Row, test } from '../support/world'
-
-interface Preview {
-  event_id: string
-  payload_preview: string
-  payload_bytes: number
-  metadata_preview: string | null
-  metadata_bytes: number
-  members: Record<string, string>
-}
 
 const AT = '2026-01-01T00:00:00.000Z'
 const row = (event_id: string, payload: string, metadata: string | null = null): Row => ({
@@ -29,8 +21,9 @@ describe('a listing of previews', () => {
     const long = `{"face": "${'😀'.repeat(600)}"}`
     await inbox.call('POST', '/events', '{"event_id": "short", "payload": {"n":  1.0}}')
     await inbox.call('POST', '/events', `{"event_id": "long", "payload": {}, "metadata": ${long}}`)
-    const { body } = await inbox.get<Preview[]>('/inbox?body=preview&sort=event_id&order=asc')
-    const [first, second] = body.data
+    const sorted = { sort: 'event_id', order: 'asc' } as const
+    const page = await inbox.client.list({ body: 'preview', ...sorted })
+    const [first, second] = page.data
     expect(second).toEqual({
       event_id: 'short',
       status: 'pending',
@@ -51,7 +44,7 @@ describe('a listing of previews', () => {
       metadata_bytes: Buffer.byteLength(long),
     })
     expect(cut.isWellFormed()).toBe(true)
-    expect(body).toMatchObject({ total: 2, limit: 50, next_cursor: null, unstored: 0, stale: 0 })
+    expect(page).toMatchObject({ total: 2, limit: 50, next_cursor: null, unstored: 0, stale: 0 })
   })
 
   test('names the members that are strings and short, each as it can be filtered by', async ({
@@ -66,7 +59,7 @@ describe('a listing of previews', () => {
       row('m-nul', '{}', `{"source": "a\\u0000${'b'.repeat(1_300)}"}`),
     ])
     const query = 'consistency=eventual&sort=event_id&order=asc&body=preview&to=2026-01-02'
-    const { body } = await inbox.get<Preview[]>(`/inbox?${query}`)
+    const { body } = await inbox.get<PreviewPage['data']>(`/inbox?${query}`)
     expect(body.data.map(({ event_id, members }) => [event_id, members])).toEqual([
       ['m-all', { 'metadata.source': 'a "b"', 'metadata.type': 'push', 'payload.type': 'paid' }],
       ['m-most', { 'metadata.type': '', 'payload.type': most }],
@@ -93,7 +86,7 @@ describe('a listing of previews', () => {
     await inParallel(12, 4, (n) => addRows(inbox, [row(`big-${n}`, payload)]))
     const query = 'consistency=eventual&payload.type=large&count=false'
     expect((await listed(inbox, query)).data).toHaveLength(8)
-    const previews = await inbox.get<Preview[]>(`/inbox?${query}&body=preview`)
+    const previews = await inbox.get<PreviewPage['data']>(`/inbox?${query}&body=preview`)
     expect(previews.body.data).toHaveLength(12)
     expect(previews.text.length).toBeLessThan(20_000)
     expect(previews.body.data[0]).toMatchObject({

@@ -1,10 +1,6 @@
 import { expect } from 'vitest'
+import type { Metrics } from '../../client/types'
 import { test } from '../support/steering'
-
-interface Charts {
-  per_minute: object[]
-  per_hour?: { hour: string; accepted: number; stored: number; delivered: number; failed: number }[]
-}
 
 const HOUR_MS = 3_600_000
 
@@ -12,7 +8,6 @@ test('GET /metrics?chart= shows the hours of a day and of a month, of all shards
   inbox,
   steer,
 }) => {
-  const charts = async (query: string) => (await inbox.get<Charts>(`/metrics${query}`)).body.data
   // Alarms go by the real clock, so D1 is told by the reads.
   const told = async () =>
     expect((await inbox.get('/inbox')).body).toMatchObject({ unstored: 0, stale: 0 })
@@ -26,15 +21,15 @@ test('GET /metrics?chart= shows the hours of a day and of a month, of all shards
   for (const n of [1, 2]) await inbox.postId(`late-${n}`)
   await told()
   const [hour, day, month] = [
-    await charts(''),
-    await charts('?chart=day'),
-    await charts('?chart=month'),
+    await inbox.metrics(),
+    await inbox.client.metrics({ chart: 'day' }),
+    await inbox.client.metrics({ chart: 'month' }),
   ]
-  expect(Object.keys(hour)).toEqual(Object.keys(await charts('?chart=hour')))
+  expect(Object.keys(hour)).toEqual(Object.keys(await inbox.client.metrics({ chart: 'hour' })))
   expect(hour).not.toHaveProperty('per_hour')
   expect([day.per_minute.length, day.per_hour?.length]).toEqual([61, 24])
   expect([month.per_minute.length, month.per_hour?.length]).toEqual([61, 720])
-  const busy = (shown: Charts) => shown.per_hour?.filter(({ accepted }) => accepted > 0)
+  const busy = (shown: Metrics) => shown.per_hour?.filter(({ accepted }) => accepted > 0)
   const hourFrom = (shiftMs: number) =>
     new Date(Math.floor((Date.now() + toHalfPast + shiftMs) / HOUR_MS) * HOUR_MS).toISOString()
   const late = { hour: hourFrom(30 * HOUR_MS), accepted: 2, stored: 2, delivered: 0, failed: 0 }

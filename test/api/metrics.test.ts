@@ -220,20 +220,16 @@ test('GET /metrics counts what happened, per minute and per shard, also what is 
   for (let n = 0; n < 3; n++) await inbox.nack('m2', 'no')
   await inbox.call('DELETE', '/inbox/m3')
   await inbox.drained()
-  interface Detailed {
-    per_minute: { accepted: number; stored: number; delivered: number; failed: number }[]
-    shards: { shard: string; total: number }[]
-  }
-  const { data } = (await inbox.get<Detailed>('/metrics?detail=shards')).body
-  expect(data.per_minute).toHaveLength(61)
-  const sums = (what: keyof Detailed['per_minute'][number]) =>
-    data.per_minute.reduce((sum, each) => sum + each[what], 0)
+  const { per_minute, shards = [] } = await inbox.client.metrics({ detail: 'shards' })
+  expect(per_minute).toHaveLength(61)
+  const sums = (what: 'accepted' | 'stored' | 'delivered' | 'failed') =>
+    per_minute.reduce((sum, each) => sum + each[what], 0)
   expect([sums('accepted'), sums('delivered'), sums('failed')]).toEqual([4, 1, 1])
   expect(sums('stored')).toBeGreaterThanOrEqual(3)
-  expect(data.shards.map(({ shard: name }) => name)).toEqual(
+  expect(shards.map(({ shard: name }) => name)).toEqual(
     Array.from({ length: SHARDS }, (_, index) => `shard-${index}`),
   )
-  expect(data.shards.reduce((sum, { total }) => sum + total, 0)).toBe(3)
+  expect(shards.reduce((sum, { total }) => sum + total, 0)).toBe(3)
   const { text } = await inbox.call('GET', '/metrics', undefined, { Accept: 'text/plain' })
   expect(text).toContain('event_inbox_events_accepted_total 4\n')
   const sum = Number(/event_inbox_store_duration_seconds_sum (.*)/.exec(text)?.[1])

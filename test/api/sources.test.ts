@@ -1,4 +1,5 @@
 import { describe, expect } from 'vitest'
+import type { Source } from '../../client/types'
 import { GENERIC_CASES } from './sources/generic-cases'
 import {
   type Case,
@@ -10,7 +11,7 @@ import {
 } from './sources/deliveries'
 import { SENDER_CASES } from './sources/sender-cases'
 import { logged, logText } from '../support/logs'
-import { type Inbox, inParallel, type InboxEvent, test as base } from '../support/world'
+import { type Inbox, inParallel, test as base } from '../support/world'
 
 /** Every type of source through the worker: its URL, its answer, and what is stored and counted. */
 
@@ -35,25 +36,8 @@ const test = base.extend('vars', { scope: 'file' }, async () => ({
   }),
 }))
 
-interface SourceRow {
-  name: string
-  type: string | null
-  url: string
-  ready: boolean
-}
-
-interface Counted {
-  name: string
-  accepted: number
-  duplicates: number
-  refused: number
-  last_event_id: string | null
-}
-
-const countsOf = async (inbox: Inbox, name: string) => {
-  const { body } = await inbox.get<{ sources: Counted[] }>('/metrics')
-  return body.data.sources.find((each) => each.name === name)
-}
+const countsOf = async (inbox: Inbox, name: string) =>
+  (await inbox.metrics()).sources.find((each) => each.name === name)
 
 /** Posts a delivery of a case as its sender does. */
 async function deliver(
@@ -94,8 +78,8 @@ describe('a source', () => {
         expect.any(String),
       ])
       await inbox.drained()
-      const page = await inbox.get<InboxEvent[]>(`/inbox?metadata.source=${name}`)
-      const [event] = page.body.data
+      const { data } = await inbox.client.list({ filter: { 'metadata.source': name } })
+      const [event] = data
       expect(event?.metadata).toMatchObject({ source: name, type: given.eventType, id: given.id })
       expect(event?.event_id).toMatch(given.id === null ? /./ : new RegExp(`^${name}-`))
 
@@ -178,7 +162,7 @@ describe('a delivery', () => {
     expect((await github(inbox, 'quiet', 'goes-on', '{}')).status).toBe(200)
     expect((await inbox.get('/metrics')).status).toBe(200)
     expect((await inbox.get('/health?ready=1')).status).toBe(200)
-    const listed = await inbox.get<SourceRow[]>('/sources')
+    const listed = await inbox.get<Source[]>('/sources')
     const rows = new Map(listed.body.data.map((row) => [row.name, row]))
     expect(rows.get(WRONG)).toMatchObject({ ready: false })
     expect(rows.get('quiet')).toMatchObject({
@@ -231,7 +215,7 @@ describe('a delivery', () => {
         [0, 1].map((index) => inbox.shardRows(index, 'SELECT sources FROM counters')),
       )
       return shards.flat().reduce((sum, row) => {
-        const counts = new Map<string, Counted>(JSON.parse(String(row.sources ?? '[]')))
+        const counts = new Map<string, { refused: number }>(JSON.parse(String(row.sources ?? '[]')))
         return sum + (counts.get('quiet')?.refused ?? 0)
       }, 0)
     }

@@ -1,6 +1,6 @@
 import { expect } from 'vitest'
 import { addPast, DAY_MS } from '../support/past'
-import { type Inbox, test as base, type Verification } from '../support/world'
+import { type Inbox, test as base } from '../support/world'
 
 const test = base.override('vars', { SHARD_COUNT: '1' })
 
@@ -9,11 +9,9 @@ const DAYS = [5, 6, 7].map((ago) => NOW - ago * DAY_MS)
 const [FIVE = '', SIX = '', SEVEN = ''] = DAYS.map((at) => new Date(at).toISOString().slice(0, 10))
 const ALL = [SEVEN, SIX, FIVE]
 
-const verify = async (inbox: Inbox) =>
-  (await inbox.get<Verification>('/metrics?verify=1')).body.data
 /** Of the three days, but not of what a test makes beside them. */
 const behind = async (inbox: Inbox) => {
-  const found = await verify(inbox)
+  const found = await inbox.verify()
   return found.behind.filter((each) => ALL.includes(each))
 }
 const remove = async (inbox: Inbox, id: string) =>
@@ -39,14 +37,14 @@ test('compares all but the periods of which D1 has not been told everything', as
   await inbox.postId('new')
   const { created_at } = await inbox.event('new')
   const present = created_at.slice(0, 'yyyy-mm-ddThh'.length)
-  expect(await verify(inbox)).toMatchObject({ verified: true, behind: [present] })
+  expect(await inbox.verify()).toMatchObject({ verified: true, behind: [present] })
   await inbox.ack('a-0')
   expect(await behind(inbox)).toEqual([FIVE])
   await remove(inbox, 'a-1')
   expect(await behind(inbox)).toEqual([SIX, FIVE])
   // What is there to be compared still is.
   await inbox.db.exec("DELETE FROM events WHERE event_id = 'b-2'")
-  expect(await verify(inbox)).toMatchObject({
+  expect(await inbox.verify()).toMatchObject({
     verified: false,
     differences: [{ what: 'pending', expected: 3, found: 2, period: SEVEN }],
   })
@@ -65,7 +63,7 @@ test('says nothing of a dead letter that D1 has yet to be told is none', async (
   await stop(inbox)
   await inbox.retry('failed-0')
   await remove(inbox, 'failed-1')
-  const found = await verify(inbox)
+  const found = await inbox.verify()
   expect(found).toMatchObject({ verified: true, differences: [], resent_dead_letters: 0 })
   expect(found.behind).toContain('dead_letters')
   const letters = await inbox.db.prepare('SELECT event_id FROM letters').all()
@@ -77,7 +75,7 @@ test('says nothing of a dead letter that D1 has yet to be told is none', async (
   await record(0)
   await inbox.db.exec('CREATE TABLE kept AS SELECT * FROM letters')
   await inbox.db.exec('DELETE FROM letters')
-  expect(await verify(inbox)).toMatchObject({ verified: true, behind: ['dead_letters'] })
+  expect(await inbox.verify()).toMatchObject({ verified: true, behind: ['dead_letters'] })
   await inbox.db.exec('INSERT INTO letters SELECT * FROM kept')
   await record(1)
   await inbox.expectVerified()
@@ -125,7 +123,7 @@ test('does not compare what D1 refuses, as long as it is tried again', async ({ 
   await inbox.postId('refused')
   await parked("event_id = 'refused'")
   const { created_at } = await inbox.event('refused')
-  expect((await verify(inbox)).behind).toContain(created_at.slice(0, 'yyyy-mm-ddThh'.length))
+  expect((await inbox.verify()).behind).toContain(created_at.slice(0, 'yyyy-mm-ddThh'.length))
   await parked("event_id = 'refused' AND retry_at IS NULL")
   await inbox.expectVerified()
   await inbox.takeAgain()
@@ -138,7 +136,7 @@ test('counts more events and dead letters than fit one step', async ({ inbox }) 
   await inbox.expectVerified()
   await inbox.db.exec("DELETE FROM events WHERE event_id = 'many-51999'")
   await inbox.db.exec("DELETE FROM letters WHERE event_id IN ('many-49500', 'many-51998')")
-  expect(await verify(inbox)).toMatchObject({
+  expect(await inbox.verify()).toMatchObject({
     resent_dead_letters: 2,
     differences: [{ what: 'failed' }, { what: 'dead_letters' }],
   })

@@ -2,7 +2,7 @@ import { expect, onTestFinished } from 'vitest'
 import { addPast, DAY_MS, HOUR_MS } from '../support/past'
 import { shardOf } from '../support/shards'
 import { test } from '../support/steering'
-import type { Inbox, Verification } from '../support/world'
+import type { Inbox } from '../support/world'
 
 const LOOKS = 8
 const STATUSES = ['pending', 'delivered', 'failed'] as const
@@ -16,9 +16,6 @@ const idsOf = (name: string, count: number) =>
 const QUIET_PERIODS = QUIET.flatMap((at) =>
   [10, 13].map((end) => new Date(at).toISOString().slice(0, end)),
 )
-
-const verify = async (inbox: Inbox) =>
-  (await inbox.get<Verification>('/metrics?verify=1')).body.data
 
 /** Posts, acks, fails and deletes new events and old ones, until it is told to stop. */
 function startLoad(inbox: Inbox, name: string) {
@@ -60,7 +57,7 @@ test('tells no false difference while events come, change and go, and says what 
   const load = startLoad(inbox, 'slow')
   let lookedAway = 0
   for (let look = 0; look < LOOKS; look++) {
-    const found = await verify(inbox)
+    const found = await inbox.verify()
     expect(found).toMatchObject({ verified: true, differences: [], resent_dead_letters: 0 })
     // What nobody touched was compared; the present hour cannot be, unless the load paused.
     const left = [...found.behind, ...found.moving]
@@ -90,15 +87,15 @@ test('finds what is wrong under the same load, says where, and sends lost dead l
 
   await db.exec("CREATE TABLE kept AS SELECT * FROM events WHERE event_id = 'quiet-pending-2-7'")
   await db.exec("DELETE FROM events WHERE event_id = 'quiet-pending-2-7'")
-  expect(await verify(inbox)).toMatchObject({
+  expect(await inbox.verify()).toMatchObject({
     verified: false,
     differences: [difference('pending', 20, 19)],
   })
   await db.exec('INSERT INTO events SELECT * FROM kept')
-  expect((await verify(inbox)).differences).toEqual([])
+  expect((await inbox.verify()).differences).toEqual([])
 
   await db.exec("UPDATE events SET status = 'delivered' WHERE event_id = 'quiet-pending-2-7'")
-  expect((await verify(inbox)).differences).toEqual([
+  expect((await inbox.verify()).differences).toEqual([
     difference('pending', 20, 19),
     difference('delivered', 20, 21),
   ])
@@ -108,7 +105,7 @@ test('finds what is wrong under the same load, says where, and sends lost dead l
   for (const [n, what] of counted.entries()) {
     const shard = n % 2
     await inbox.shardRows(shard, `UPDATE counters SET ${what} = ${what} + 5`)
-    const { differences } = await verify(inbox)
+    const { differences } = await inbox.verify()
     expect(differences).toContainEqual(expect.objectContaining({ where: `shard-${shard}`, what }))
     await inbox.shardRows(shard, `UPDATE counters SET ${what} = ${what} - 5`)
   }
@@ -119,7 +116,7 @@ test('finds what is wrong under the same load, says where, and sends lost dead l
   const before = (await letters()).results
   expect(before).toHaveLength(3)
   await db.exec(`DELETE FROM letters WHERE ${isLost}`)
-  const found = await verify(inbox)
+  const found = await inbox.verify()
   expect(found).toMatchObject({ verified: false, resent_dead_letters: 3 })
   expect(found.differences).toEqual([
     { where: 'D1', what: 'dead_letters', expected: expect.any(Number), found: expect.any(Number) },
@@ -145,21 +142,21 @@ test('takes a dead letter that no shard has out of D1, and says so', async ({ in
   await add('late', 'shard-0')
   const queries = async () => (await steer()).letterQueries
   const before = await queries()
-  const looking = verify(inbox)
+  const looking = inbox.verify()
   await expect.poll(queries, { interval: 5 }).toBeGreaterThan(before)
   await inbox.db.exec("DELETE FROM letters WHERE event_id = 'late'")
   expect(await looking).toMatchObject({ verified: true, differences: [] })
 
   await add('stray', 'shard-0')
   await add('foreign', 'shard-99')
-  expect(await verify(inbox)).toMatchObject({
+  expect(await inbox.verify()).toMatchObject({
     verified: false,
     differences: [{ where: 'D1', what: 'stray_dead_letters', expected: 0, found: 2 }],
   })
   await inbox.expectVerified()
   // An older one in the place of one that stands: that one is lost.
   await add(id, `shard-${shardOf(id)}`)
-  const found = await verify(inbox)
+  const found = await inbox.verify()
   expect(found).toMatchObject({ verified: false, resent_dead_letters: 1 })
   expect(found.differences).toContainEqual(expect.objectContaining({ what: 'dead_letters' }))
   await inbox.expectVerified()

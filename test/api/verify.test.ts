@@ -1,19 +1,18 @@
 import { expect } from 'vitest'
 import { addPast, DAY_MS } from '../support/past'
 import { shardOf } from '../support/shards'
-import { test, type Verification } from '../support/world'
+import { test } from '../support/world'
 
 test('finds a counter and a row that were changed by hand, and names them', async ({ inbox }) => {
-  const verify = async () => (await inbox.get<Verification>('/metrics?verify=1')).body.data
   const created = Date.now() - 7 * DAY_MS
   await addPast(inbox, ['v1', 'v2', 'v3'], 'pending', created)
-  expect(await verify()).toMatchObject({ total: 3, verified: true, differences: [] })
+  expect(await inbox.verify()).toMatchObject({ total: 3, verified: true, differences: [] })
 
   const shard = shardOf('v1')
   await inbox.shardRows(shard, 'UPDATE counters SET delivered = delivered + 5')
   await inbox.db.exec("DELETE FROM events WHERE event_id = 'v2'")
   const period = new Date(created).toISOString().slice(0, 'yyyy-mm-dd'.length)
-  expect(await verify()).toMatchObject({
+  expect(await inbox.verify()).toMatchObject({
     verified: false,
     behind: [],
     moving: [],

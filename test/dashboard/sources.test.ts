@@ -10,11 +10,6 @@ const SECRETS = { github: 'a secret of github', stripe: 'whsec_of_stripe', form:
 /** As long as a name may be; its secret is missing. */
 const UNREADY = 'without-a-secret'.padEnd(64, '-and-long')
 
-interface Counted {
-  name: string
-  last_event_id: string | null
-}
-
 const hmac = (secret: string, text: string) =>
   createHmac('sha256', secret).update(text).digest('hex')
 
@@ -50,10 +45,8 @@ const postStripe = (inbox: Inbox, id: string, secret = SECRETS.stripe) => {
   return postTo(inbox, 'stripe', body, { 'Stripe-Signature': signature })
 }
 
-const lastEventOf = async (inbox: Inbox, name: string) => {
-  const { body } = await inbox.get<{ sources: Counted[] }>('/metrics')
-  return body.data.sources.find((each) => each.name === name)?.last_event_id
-}
+const lastEventOf = async (inbox: Inbox, name: string) =>
+  (await inbox.metrics()).sources.find((each) => each.name === name)?.last_event_id
 
 const test = base
   .extend('vars', { scope: 'file' }, async () => ({

@@ -78,9 +78,9 @@ test('the card of the last minute has its events, and says what its rate is of',
   const page = await open()
   await page.getByText('Delivery rate').waitFor()
   const shown = async () => Number(await card(page, 'Events in the last minute'))
-  const { body } = await inbox.get<{ per_minute: { accepted: number }[] }>('/metrics')
+  const { per_minute } = await inbox.metrics()
   // The minute before the present one; a minute may end between the two looks.
-  const counts = body.data.per_minute.slice(-3).map(({ accepted }) => accepted)
+  const counts = per_minute.slice(-3).map(({ accepted }) => accepted)
   expect(counts).toContain(await shown())
   await page.getByText('a minute written, over 5 minutes').waitFor()
 })

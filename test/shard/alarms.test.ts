@@ -55,6 +55,6 @@ test('the alarm is armed while there is work, and only then; cron revives a shar
 
   await fetch(new URL('/cdn-cgi/handler/scheduled', second.url))
   await expect.poll(async () => (await second.metrics()).queue_depth).toBe(0)
-  expect((await second.get<unknown[]>('/inbox')).body.data).toHaveLength(2)
+  expect((await second.client.list()).data).toHaveLength(2)
   await second.stop()
 }, 240_000)

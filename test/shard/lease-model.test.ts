@@ -2,7 +2,6 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { type Command, IDS, NAMES, Run, steeredInbox } from '../support/lease-commands'
 import type { OperatorVerb, Said } from '../support/lease-model'
-import type { Subscription } from '../support/world'
 
 const id = fc.constantFrom(...IDS)
 const name = fc.constantFrom(...NAMES, 'inbox')
@@ -73,8 +72,8 @@ test('the real worker agrees with a plain model of who may have which event', as
   let now = Date.now() + 600_000
   await fc.assert(
     fc.asyncProperty(commands, async (list) => {
-      const { body } = await inbox.get<Subscription[]>('/subscriptions')
-      const before = new Map(body.data.map((each) => [each.name, each]))
+      const counted = await inbox.client.subscriptions()
+      const before = new Map(counted.map((each) => [each.name, each]))
       const run = await new Run(inbox, `run${++runs}`, now + 5_000, before).start()
       try {
         for (const command of list) {
@@ -91,6 +90,5 @@ test('the real worker agrees with a plain model of who may have which event', as
     }),
     { numRuns: Number(process.env.LEASE_RUNS ?? 40) },
   )
-  const { data } = (await inbox.get<Record<string, unknown>>('/metrics?verify=1')).body
-  expect(data).toMatchObject({ differences: [] })
+  expect(await inbox.verify()).toMatchObject({ differences: [] })
 }, 180_000)

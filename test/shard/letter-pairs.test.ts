@@ -1,6 +1,6 @@
 import { expect } from 'vitest'
 import { addPast, DAY_MS } from '../support/past'
-import { type Inbox, test as base, type Verification } from '../support/world'
+import { type Inbox, test as base } from '../support/world'
 
 /** Both take every event. */
 const SUBSCRIPTIONS = JSON.stringify([{ name: 'stock' }, { name: 'billing' }])
@@ -128,14 +128,11 @@ test('so is one whose redrive D1 refused at first', async ({ inbox }) => {
     .poll(() => inbox.shardRows(0, 'SELECT clears, clears_named FROM parked'))
     .toEqual([{ clears: 0, clears_named: expect.stringMatching(/^\[\["billing",\d+\]\]$/) }])
   expect(await lettersOf(inbox, 'refused')).toHaveLength(2)
-  expect((await verify(inbox)).behind).toContain('dead_letters')
+  expect((await inbox.verify()).behind).toContain('dead_letters')
   await inbox.takeAgain()
   await inbox.expectVerified()
   expect(await lettersOf(inbox, 'refused')).toEqual(['stock: no'])
 })
-
-const verify = async (inbox: Inbox) =>
-  (await inbox.get<Verification>('/metrics?verify=1')).body.data
 
 test('a comparison finds a wrong count of letters, and which letter of an event D1 lacks', async ({
   inbox,
@@ -143,7 +140,7 @@ test('a comparison finds a wrong count of letters, and which letter of an event 
   await failTwice(inbox, 'compared')
   await inbox.expectVerified()
   await inbox.shardRows(0, 'UPDATE counters SET letters = letters + 5')
-  const { differences } = await verify(inbox)
+  const { differences } = await inbox.verify()
   const rows = (await inbox.deadLetters()).length
   expect(differences).toEqual([
     { where: 'shard-0', what: 'dead_letters', expected: rows, found: rows + 5 },
@@ -154,7 +151,7 @@ test('a comparison finds a wrong count of letters, and which letter of an event 
   await inbox.db.exec(
     "UPDATE letters SET subscription = 'stray' WHERE event_id = 'compared' AND subscription = 'billing'",
   )
-  expect(await verify(inbox)).toMatchObject({
+  expect(await inbox.verify()).toMatchObject({
     resent_dead_letters: 1,
     differences: [
       { where: 'D1', what: 'dead_letters' },
@@ -177,6 +174,6 @@ test('a comparison skips no letter where a step of it ends within an event', asy
   await inbox.db.prepare(copies('shard, reason, retry_count, correlation_id, failed_at')).run()
   await inbox.expectVerified()
   await inbox.db.exec("DELETE FROM letters WHERE event_id BETWEEN 'many-330' AND 'many-336'")
-  expect(await verify(inbox)).toMatchObject({ resent_dead_letters: 21 })
+  expect(await inbox.verify()).toMatchObject({ resent_dead_letters: 21 })
   await inbox.expectVerified()
 })

@@ -1,6 +1,6 @@
 import { describe, expect } from 'vitest'
 import { FIRST_COLUMNS } from '../support/schema'
-import { type Inbox, inParallel, test as base, type Verification } from '../support/world'
+import { type Inbox, inParallel, test as base } from '../support/world'
 
 // One shard, so that all events of a test are in one batch.
 const test = base.override('vars', { SHARD_COUNT: '1' })
@@ -139,9 +139,9 @@ describe('an event that D1 refuses', () => {
     expect(
       await inbox.rows("event_id IN ('stubborn', 'neighbour') ORDER BY event_id"),
     ).toMatchObject([{ event_id: 'neighbour' }, { status: 'pending' }])
-    const { body } = await inbox.get<Verification>('/metrics?verify=1')
+    const { behind } = await inbox.verify()
     const created = (await inbox.event('stubborn')).created_at
-    expect(body.data.behind).toContain(created.slice(0, 'yyyy-mm-ddThh'.length))
+    expect(behind).toContain(created.slice(0, 'yyyy-mm-ddThh'.length))
     await inbox.takeAgain()
     await expect
       .poll(() => inbox.rows("event_id = 'stubborn'"))

@@ -1,13 +1,14 @@
 import { DatabaseSync } from 'node:sqlite'
 import { expect, test as plain } from 'vitest'
 import { MIGRATIONS } from '../../objects/store/tables'
-import { type Inbox, type InboxEvent, test as base } from '../support/world'
+import { listed } from '../support/listing'
+import { type Inbox, test as base } from '../support/world'
 
 const test = base.override('vars', { SHARD_COUNT: '1' })
 
 const list = async (inbox: Inbox, query = '') => {
-  const { body } = await inbox.get<InboxEvent[]>(`/inbox?order=asc&sort=event_id&${query}`)
-  const { unstored, stale, total, data } = body
+  const page = await listed(inbox, `order=asc&sort=event_id&${query}`)
+  const { unstored, stale, total, data } = page
   return { unstored, stale, total, shown: data.map(({ event_id, status }) => [event_id, status]) }
 }
 const remove = (inbox: Inbox, id: string) => inbox.call('DELETE', `/inbox/${id}`)

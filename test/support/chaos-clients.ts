@@ -1,9 +1,10 @@
 import { expect } from 'vitest'
+import type { EventPage, InboxEvent, Metrics } from '../../client/types'
 import { withTimeout } from '../../shared/retry'
 import { Histories, made, nacked, sameIf, type Status, type Step, STEPS } from './chaos-histories'
 import { ChaosIds } from './chaos-ids'
 import type { Operation } from './history'
-import type { clientOf, InboxEvent } from './world'
+import type { clientOf } from './world'
 
 type Client = ReturnType<typeof clientOf>
 
@@ -13,15 +14,6 @@ interface Entry {
   event_status?: Status
   error?: { code: string }
 }
-
-interface Page {
-  data: InboxEvent[]
-  next_cursor: string | null
-  unstored: number
-  stale?: number
-}
-
-type Counts = Record<'total' | 'pending' | 'delivered' | 'failed', number>
 
 /** Why an event of a batch was not taken: no shard answered, or the worker has not heard of the last SHARD_COUNT. */
 const NOT_TAKEN = ['UNAVAILABLE', 'NOT_CONFIGURED']
@@ -264,11 +256,11 @@ export class Clients {
     const start = performance.now()
     let [unstored, stale] = [0, 0]
     for (let cursor: string | null = ''; cursor !== null;) {
-      const query = cursor && `&cursor=${cursor}`
-      const { isLost, body } = await this.#ask('read', `/inbox?limit=1000${query}`)
+      const query: string = cursor && `&cursor=${cursor}`
+      const { isLost, body } = await this.#ask<InboxEvent[]>('read', `/inbox?limit=1000${query}`)
       if (isLost) return
-      const page = body as unknown as Page
-      unstored = Math.max(unstored, page.unstored)
+      const page: EventPage = body
+      unstored = Math.max(unstored, body.unstored)
       stale = Math.max(stale, page.stale ?? Infinity)
       for (const event of page.data) {
         expect(found.has(event.event_id) && 'twice in a listing').toBe(false)
@@ -285,12 +277,9 @@ export class Clients {
   }
 
   async #readMetrics(): Promise<void> {
-    const { isLost, body } = await this.#ask<Counts & { shards: Counts[] }>(
-      'read',
-      '/metrics?detail=shards',
-    )
+    const { isLost, body } = await this.#ask<Metrics>('read', '/metrics?detail=shards')
     if (isLost) return
-    const { shards, ...all } = body.data
+    const { shards = [], ...all } = body.data
     for (const each of [all, ...shards])
       expect(each.total).toBe(each.pending + each.delivered + each.failed)
     for (const name of ['total', 'pending', 'delivered', 'failed'] as const)

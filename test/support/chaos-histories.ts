@@ -1,5 +1,5 @@
 import type { Operation, State } from './history'
-import type { InboxEvent } from './world'
+import type { InboxEvent } from '../../client/types'
 
 /** What requests do to an event, and what was done to which, as `history.ts` wants to be told. */
 

@@ -6,6 +6,7 @@ import { join, resolve } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { scripts } from '../../client/package.json'
 import { Inbox } from '../../client/index'
+import { checked } from './openapi'
 
 /** What tests of the client library share: a client whose network loses what a test says, and the client as it is built. */
 
@@ -32,7 +33,7 @@ export function clientFor(
     requests.push(request)
     const lost = lose(request)
     if (lost === 'request') throw new TypeError('the network is away')
-    const response = await fetch(to, init)
+    const response = await checked(to, init)
     if (lost === 'answer') throw new TypeError('the network was away')
     return response
   }

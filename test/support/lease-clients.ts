@@ -1,7 +1,8 @@
 import { expect } from 'vitest'
+import type { ClaimedEvent, Extended, SettleResult } from '../../client/types'
 import { withTimeout } from '../../shared/retry'
 import type { Claim, Happening, Operation, SettleVerb } from './lease-history'
-import type { ClaimedEvent, clientOf } from './world'
+import type { clientOf } from './world'
 
 type Client = Pick<ReturnType<typeof clientOf>, 'call'>
 
@@ -125,9 +126,11 @@ export class LeaseClients {
       const delay_seconds = this.#oneOf([0, 0, 1, undefined])
       return { event_id, error: 'no', ...(delay_seconds !== undefined && { delay_seconds }) }
     })
-    const { start, end, isLost, status, body } = await this.#ask<
-      { event_id: string; status: string }[]
-    >('POST', `/leases/${token}/settle`, { ack: of('ack'), nack, release: of('release') })
+    const { start, end, isLost, status, body } = await this.#ask<SettleResult[]>(
+      'POST',
+      `/leases/${token}/settle`,
+      { ack: of('ack'), nack, release: of('release') },
+    )
     const about = { kind: 'settle', start, end, token, says } as const
     if (isLost) return void this.happenings.push({ ...about, outcomes: null })
     expect([200, 207, 409]).toContain(status)
@@ -145,10 +148,11 @@ export class LeaseClients {
 
   async #extend({ token }: Held): Promise<void> {
     const lease_seconds = this.#between(1, 3)
-    const { start, end, isLost, status, body } = await this.#ask<{
-      expires_at: string
-      event_ids: string[]
-    }>('POST', `/leases/${token}/extend`, { lease_seconds })
+    const { start, end, isLost, status, body } = await this.#ask<Extended>(
+      'POST',
+      `/leases/${token}/extend`,
+      { lease_seconds },
+    )
     if (!isLost) expect([200, 409]).toContain(status)
     const isDone = status === 200
     this.happenings.push({

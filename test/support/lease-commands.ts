@@ -1,10 +1,11 @@
 import { existsSync } from 'node:fs'
 import { expect, onTestFinished, vi } from 'vitest'
+import type { Subscription } from '../../client/types'
 import { INBOX_OPTIONS, start, withSchema } from '../../bench/runtime'
 import { LeaseModel, type OperatorVerb, type Rules, type Said } from './lease-model'
 import type { Steering } from './steered-worker'
 import { STEERED_WORKER, steerAt } from './steering'
-import { clientOf, type Subscription } from './world'
+import { clientOf } from './world'
 
 /** Does random commands to a shard and to the model of `lease-model.ts`, and holds one against the other. */
 
@@ -152,8 +153,7 @@ export class Run {
 
   /** The counts of every subscription are what the model says. */
   async expectCounted(): Promise<void> {
-    const found = await this.#inbox.get<Subscription[]>('/subscriptions')
-    for (const each of found.body.data) {
+    for (const each of await this.#inbox.client.subscriptions()) {
       const { open, ready, leased, scheduled } = each
       const more = (what: 'claimed' | 'settled' | 'expired' | 'failed') =>
         each[what] - (this.#before.get(each.name)?.[what] ?? 0)

@@ -1,5 +1,6 @@
+import type { EventPage, InboxEvent } from '../../client/types'
 import { FIRST_COLUMNS } from './schema'
-import type { Inbox, InboxEvent, Row } from './world'
+import type { Inbox, Row } from './world'
 
 /** Puts rows into D1 as a drain would. No shard knows them, so they are in no counter. */
 export async function addRows(inbox: Inbox, rows: Row[]): Promise<void> {
@@ -21,14 +22,8 @@ export async function addRows(inbox: Inbox, rows: Row[]): Promise<void> {
       .run()
 }
 
-export interface Page {
-  data: InboxEvent[]
-  total?: number | null
-  next_cursor: string | null
-}
-
 /** A page of the listing. @throws unless the answer is a 200 */
-export async function listed(inbox: Inbox, query: string): Promise<Page> {
+export async function listed(inbox: Inbox, query: string): Promise<EventPage> {
   const { status, text } = await inbox.get(`/inbox?${query}`)
   if (status !== 200) throw new Error(`${query}: ${text}`)
   return JSON.parse(text)
@@ -39,7 +34,7 @@ export async function listedAll(inbox: Inbox, query: string): Promise<InboxEvent
   const events: InboxEvent[] = []
   let cursor: string | null = null
   do {
-    const { data, next_cursor }: Page = await listed(
+    const { data, next_cursor }: EventPage = await listed(
       inbox,
       cursor ? `${query}&cursor=${cursor}` : query,
     )

@@ -72,6 +72,16 @@ const templates = Object.entries(paths)
     pattern: new RegExp(`^${path.replaceAll(/\{\w+\}/g, '[^/]+')}$`),
   }))
 
+/** Makes a request. @throws Error unless it and its answer are as the document describes them */
+export async function checked(url: string, init: RequestInit): Promise<Response> {
+  const response = await fetch(url, init)
+  const text = await response.clone().text()
+  const { method = 'GET', body } = init
+  const sent = { method, url: new URL(url), headers: new Headers(init.headers) }
+  checkExchange({ ...sent, body: typeof body === 'string' ? body : null }, response, text)
+  return response
+}
+
 /** @throws Error for an answer that is not described, and for a request that was taken and is not */
 export function checkExchange(sent: Sent, response: Response, text: string): void {
   const items = templates

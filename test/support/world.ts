@@ -1,87 +1,23 @@
 import { test as base, expect } from 'vitest'
 import { createTestHarness, type TestHarness, unstable_readConfig } from 'wrangler'
-import { checkExchange } from './openapi'
+import { Inbox as Client } from '../../client/inbox'
+import type * as T from '../../client/types'
+import { checked } from './openapi'
 import { applySchema } from './schema'
 
 export const SHARDS = 2
 export const AUTHORIZED = { Authorization: 'Bearer dev-token' }
 
-export interface Answer<T> {
-  status: number
-  headers: Headers
-  text: string
-  body: T
-}
-
-/** The members of every JSON answer that tests look at; each answer has some of them. */
-export interface Body<Data> {
+/** What JSON answers have that tests look at; each of them has some of it. */
+type Body<Data> = Omit<Required<T.Problem & T.EventPage & T.Claimed>, 'data'> & {
   data: Data
-  total: number
-  limit: number
-  unstored: number
-  stale: number
-  code: string
-  detail: string
-  status: number
-  correlation_id: string
-  created_at: string
-  event_status: string
-  lease: { token: string; expires_at: string } | null
-  errors: { detail: string; pointer?: string; parameter?: string }[]
 }
 
-export interface InboxEvent {
-  event_id: string
-  status: string
-  timestamp: string
-  created_at: string
-  updated_at: string
-  retry_count: number
-  payload: Record<string, unknown>
-  metadata: Record<string, unknown> | null
-}
-
-export interface ClaimedEvent extends InboxEvent {
-  attempt: number
-}
-
-export interface Story extends InboxEvent {
-  subscriptions: {
-    name: string
-    status: string
-    attempt: number | null
-    visible_at: string | null
-  }[]
-  timeline: { at: string; what: string; by: string | null; [member: string]: unknown }[]
-  timeline_dropped: number
-}
-
-export interface Subscription {
-  name: string
-  open: number
-  ready: number
-  leased: number
-  scheduled: number
-  oldest_ready_seconds: number
-  claimed: number
-  settled: number
-  expired: number
-  failed: number
-  waiting: number
-  leases: { lease: string; consumer: string | null; event_ids: string[]; expires_at: string }[]
-}
-
-export interface Metrics {
-  total: number
-  pending: number
-  delivered: number
-  failed: number
-  queue_depth: number
-  dlq_count: number
-  last_processed_at: string | null
-  processing_rate: number
-  oldest_unstored_seconds: number
-}
+/** What `GET /metrics?verify=1` says. */
+type Verification = T.Metrics &
+  Required<
+    Pick<T.Metrics, 'verified' | 'behind' | 'moving' | 'differences' | 'resent_dead_letters'>
+  >
 
 const configPath = 'wrangler.jsonc'
 
@@ -134,7 +70,7 @@ async function inboxOf(server: TestHarness) {
       return storage.exec(sql, ...bindings)
     },
     /** Makes D1 really unusable while `work` runs: its table is not there. */
-    async withoutD1<T>(work: () => Promise<T>): Promise<T> {
+    async withoutD1<Done>(work: () => Promise<Done>): Promise<Done> {
       await env.DB.exec('ALTER TABLE events RENAME TO events_away')
       try {
         return await work()
@@ -162,10 +98,9 @@ async function inboxOf(server: TestHarness) {
       (await env.DB.prepare(`SELECT * FROM events WHERE ${where}`).all<Row>()).results,
     /** Counters, rows and D1 agree, once D1 has been told of everything. */
     async expectVerified() {
-      const verify = async () => (await client.get<Verification>('/metrics?verify=1')).body.data
-      let found = await verify()
+      let found = await client.verify()
       const left = async () => {
-        if (found.behind.length + found.moving.length > 0) found = await verify()
+        if (found.behind.length + found.moving.length > 0) found = await client.verify()
         return [...found.behind, ...found.moving]
       }
       await expect.poll(left).toEqual([])
@@ -184,101 +119,62 @@ export interface Row {
   updated_at: string
 }
 
-/** Later headers replace earlier ones, however they are written. */
-function merged(...parts: (Record<string, string> | undefined)[]): Record<string, string> {
-  const lower = parts.flatMap((part) =>
-    Object.entries(part ?? {}).map(([name, value]) => [name.toLowerCase(), value]),
-  )
-  return Object.fromEntries(lower)
-}
-
-/** Speaks to a server with the development token. */
+/** Speaks to a server with the development token: by the library, or by `call` where tests want the answer itself. */
 export function clientOf(url: URL) {
+  const client = new Client({ url, token: 'dev-token', repeats: 0, fetch: checked })
   /** A `body` that is no string goes as JSON. */
-  async function call<Data = InboxEvent>(
+  async function call<Data = T.InboxEvent>(
     method: string,
     path: string,
     body?: unknown,
-    headers?: Record<string, string>,
+    given: Record<string, string> = {},
   ) {
-    const sent = {
+    const headers = new Headers(AUTHORIZED)
+    if (body !== undefined) headers.set('Content-Type', 'application/json')
+    for (const [name, value] of Object.entries(given)) headers.set(name, value)
+    const response = await checked(new URL(path, url).href, {
       method,
-      url: new URL(path, url),
-      headers: new Headers(
-        merged(
-          AUTHORIZED,
-          body === undefined ? {} : { 'Content-Type': 'application/json' },
-          headers,
-        ),
-      ),
-      body: typeof body === 'string' ? body : body === undefined ? null : JSON.stringify(body),
-    }
-    const response = await fetch(sent.url, sent)
+      headers,
+      body: typeof body === 'string' || body === undefined ? (body ?? null) : JSON.stringify(body),
+    })
     const text = await response.text()
-    checkExchange(sent, response, text)
-    const answer: Answer<Body<Data>> = {
-      status: response.status,
-      headers: response.headers,
-      text,
-      body: text.startsWith('{') ? JSON.parse(text) : {},
-    }
-    return answer
+    const answered: Body<Data> = text.startsWith('{') ? JSON.parse(text) : {}
+    return { status: response.status, headers: response.headers, text, body: answered }
   }
-  const metrics = async () => (await call<Metrics>('GET', '/metrics')).body.data
   return {
     url,
+    client,
     call,
-    metrics,
-    get: <Data = InboxEvent>(path: string) => call<Data>('GET', path),
+    get: <Data = T.InboxEvent>(path: string) => call<Data>('GET', path),
     /** Posts an event. */
     post: (body: unknown, headers?: Record<string, string>) =>
-      call('POST', '/events', body, headers),
+      call<T.Moved>('POST', '/events', body, headers),
     /** Posts an event with this id and an empty payload. */
     postId: async (event_id: string) => {
       const { status } = await call('POST', '/events', { event_id, payload: { event_id } })
       expect(status).toBe(202)
       return event_id
     },
-    ack: (id: string) => call('POST', `/inbox/${id}/ack`),
+    ack: (id: string) => call<T.Moved>('POST', `/inbox/${id}/ack`),
     nack: (id: string, error?: string) =>
-      call('POST', `/inbox/${id}/nack`, error === undefined ? undefined : { error }),
-    retry: (id: string) => call('POST', `/inbox/${id}/retry`),
-    claim: (wish: object = {}) => call<ClaimedEvent[]>('POST', '/inbox/claim', wish),
+      call<T.Moved>('POST', `/inbox/${id}/nack`, error === undefined ? undefined : { error }),
+    retry: (id: string) => call<T.Moved>('POST', `/inbox/${id}/retry`),
+    claim: (wish: object = {}) => call<T.ClaimedEvent[]>('POST', '/inbox/claim', wish),
     settle: (token: string, said: object) =>
-      call<{ event_id: string; status: string }[]>('POST', `/leases/${token}/settle`, said),
+      call<T.SettleResult[]>('POST', `/leases/${token}/settle`, said),
     extend: (token: string, lease_seconds: number) =>
-      call<{ expires_at: string; event_ids: string[] }>('POST', `/leases/${token}/extend`, {
-        lease_seconds,
-      }),
+      call<T.Extended>('POST', `/leases/${token}/extend`, { lease_seconds }),
+    metrics: () => client.metrics(),
+    verify: () => client.metrics({ verify: true }) as Promise<Verification>,
     /** The counts of a subscription. */
-    subscription: async (name = 'inbox') =>
-      (await call<Subscription>('GET', `/subscriptions/${name}`)).body.data,
+    subscription: (name = 'inbox') => client.subscription(name),
     /** What happened to an event. */
-    story: async (id: string) =>
-      (await call<Story>('GET', `/inbox/${id}?include=timeline`)).body.data,
-    event: async (id: string) => (await call('GET', `/inbox/${id}`)).body.data,
-    deadLetters: async () => (await call<DeadLetter[]>('GET', '/dlq?limit=1000')).body.data,
+    story: (id: string) => client.timeline(id),
+    event: (id: string) => client.get(id),
+    deadLetters: async () => (await client.deadLetters({ limit: 1_000 })).data,
     /** Resolves once D1 has been told of every accepted event. */
-    drained: () => expect.poll(async () => (await metrics()).queue_depth).toBe(0),
+    drained: () => expect.poll(async () => (await client.metrics()).queue_depth).toBe(0),
   }
-}
-
-export interface Verification {
-  verified: boolean
-  behind: string[]
-  moving: string[]
-  differences: unknown[]
-  resent_dead_letters: number
-}
-
-export interface DeadLetter {
-  event_id: string
-  subscription: string
-  shard: string
-  reason: string
-  retry_count: number
-  correlation_id: string
-  failed_at: string
 }
 
 /** Runs `work` for 0 … count - 1, `concurrency` at a time. */

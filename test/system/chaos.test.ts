@@ -2,11 +2,12 @@ import { randomInt } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { setTimeout } from 'node:timers/promises'
 import { expect, onTestFinished, test, vi } from 'vitest'
+import type { InboxEvent } from '../../client/types'
 import { INBOX_OPTIONS, start, withSchema } from '../../bench/runtime'
 import { Clients } from '../support/chaos-clients'
 import { isExplained, type Operation, tell } from '../support/history'
 import { randomOf } from '../support/random'
-import { clientOf, type InboxEvent, type Row } from '../support/world'
+import { clientOf, type Row } from '../support/world'
 
 /** Of misbehaviour; the recovery comes after them. */
 const SECONDS = Number(process.env.CHAOS_SECONDS ?? 12)
@@ -144,7 +145,7 @@ async function expectStored(inbox: ChaoticInbox, clients: Clients, isRefused: bo
   expect(await lettersOf(inbox)).toEqual(ids)
   await inbox.control('/redeliver')
   expect(await lettersOf(inbox)).toEqual(ids)
-  expect((await inbox.get('/metrics?verify=1')).body.data).toMatchObject({ differences: [] })
+  expect(await inbox.verify()).toMatchObject({ differences: [] })
   await expectCounted(inbox)
 }
 

@@ -4,7 +4,6 @@ import { LeaseClients, NAMES } from '../support/lease-clients'
 import { type Final, LeaseHistory } from '../support/lease-history'
 import { randomOf } from '../support/random'
 import { startServer, storageFolder } from '../support/server-process'
-import type { Subscription, Verification } from '../support/world'
 
 const KILLS = 3
 const CONSUMERS = 8
@@ -99,8 +98,8 @@ test(`a server killed ${KILLS} times keeps every lease, and gives no event to tw
   await expectKept(last, kept)
   const open = async () => {
     const drained = await Promise.all(NAMES.map((name) => clients.drain(name)))
-    const { data } = (await last.get<Subscription[]>('/subscriptions')).body
-    return data.reduce((sum, each) => sum + each.open, 0) + Math.max(...drained)
+    const subscriptions = await last.client.subscriptions()
+    return subscriptions.reduce((sum, each) => sum + each.open, 0) + Math.max(...drained)
   }
   await expect.poll(open, { timeout: 60_000, interval: 200 }).toBe(0)
   const finals = new Map<string, Final>()
@@ -118,8 +117,7 @@ test(`a server killed ${KILLS} times keeps every lease, and gives no event to tw
   })
   expect(history.violations().join('\n')).toBe('')
   expect(history.endings(finals).join('\n')).toBe('')
-  const { data } = (await last.get<Verification>('/metrics?verify=1')).body
-  expect(data.differences).toEqual([])
+  expect((await last.verify()).differences).toEqual([])
   console.info(`${KILLS} kills`, clients.answers, clients.outcomes)
   await last.stop()
 }, 300_000)

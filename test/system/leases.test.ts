@@ -6,7 +6,7 @@ import { INBOX_OPTIONS, start, withSchema } from '../../bench/runtime'
 import { LeaseClients, NAMES } from '../support/lease-clients'
 import { type Final, LeaseHistory, type Rules } from '../support/lease-history'
 import { randomOf } from '../support/random'
-import { clientOf, type Subscription, type Verification } from '../support/world'
+import { clientOf } from '../support/world'
 
 /** Of misbehaviour; the recovery comes after them. */
 const SECONDS = Number(process.env.CHAOS_SECONDS ?? 8)
@@ -98,8 +98,8 @@ async function recover(inbox: ChaoticInbox, clients: LeaseClients): Promise<void
   await setTimeout(7_000)
   const open = async () => {
     const drained = await Promise.all(NAMES.map((name) => clients.drain(name)))
-    const { data } = (await inbox.get<Subscription[]>('/subscriptions')).body
-    return data.reduce((sum, each) => sum + each.open, 0) + Math.max(...drained)
+    const subscriptions = await inbox.client.subscriptions()
+    return subscriptions.reduce((sum, each) => sum + each.open, 0) + Math.max(...drained)
   }
   await expect.poll(open, { timeout: 30_000, interval: 200 }).toBe(0)
   const behind = async () => {
@@ -161,10 +161,8 @@ test(
     const history = new LeaseHistory(clients.happenings, rules)
     expect(history.violations().join('\n')).toBe('')
     expect(history.endings(await finalsOf(inbox, clients.ids)).join('\n')).toBe('')
-    const { data } = (await inbox.get<Verification>('/metrics?verify=1')).body
-    expect(data).toMatchObject({ verified: true, differences: [] })
-    const { body } = await inbox.get<Subscription[]>('/subscriptions')
-    for (const { open, ready, leased, scheduled } of body.data)
+    expect(await inbox.verify()).toMatchObject({ verified: true, differences: [] })
+    for (const { open, ready, leased, scheduled } of await inbox.client.subscriptions())
       expect({ open, ready, leased, scheduled }).toEqual({
         open: 0,
         ready: 0,

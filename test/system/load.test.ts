@@ -1,5 +1,6 @@
 import { expect } from 'vitest'
-import { inParallel, type Metrics, SHARDS, test } from '../support/world'
+import type { Metrics } from '../../client/types'
+import { inParallel, SHARDS, test } from '../support/world'
 
 const POSTS = 2_000
 const CONCURRENCY = 64

@@ -1,5 +1,5 @@
 import { expect } from 'vitest'
-import { test as base, type Verification } from '../support/world'
+import { test as base } from '../support/world'
 
 /** While a version is deployed, its workers meet shards of the one before. */
 
@@ -15,8 +15,8 @@ test('a worker answers as usual over shards of the version before', async ({ inb
   ])
   const metrics = await inbox.metrics()
   expect(metrics).toMatchObject({ total: 1, pending: 1 })
-  const { per_hour } = (await inbox.get<{ per_hour: object[] }>('/metrics?chart=day')).body.data
-  expect(per_hour[23]).toMatchObject({ accepted: 0 })
+  const { per_hour } = await inbox.client.metrics({ chart: 'day' })
+  expect(per_hour?.[23]).toMatchObject({ accepted: 0 })
   const unproven = await inbox.call('POST', '/in/github', {})
   expect(unproven.status).toBe(401)
   expect((await inbox.ack('mixed')).status).toBe(200)
@@ -47,12 +47,11 @@ test('a worker records, compares and forgets the dead letters of shards of the v
   expect([refused.status, refused.headers.has('Retry-After')]).toEqual([503, true])
   expect(await letters()).toEqual(['kept: inbox', 'lost: inbox'])
 
-  const compare = async () => (await inbox.get<Verification>('/metrics?verify=1')).body.data
   await inbox.db.exec("DELETE FROM dead_letters WHERE event_id = 'lost'")
-  expect(await compare()).toMatchObject({ resent_dead_letters: 1 })
+  expect(await inbox.verify()).toMatchObject({ resent_dead_letters: 1 })
   await inbox.expectVerified()
   await inbox.db.exec("UPDATE dead_letters SET event_id = 'stray' WHERE event_id = 'kept'")
-  expect((await compare()).differences).toHaveLength(2)
+  expect((await inbox.verify()).differences).toHaveLength(2)
   await inbox.expectVerified()
   expect(await letters()).toEqual(['kept: inbox', 'lost: inbox'])
 })
@@ -75,8 +74,7 @@ test('a worker says that nothing can be claimed yet, and held, of shards of the 
   // One that waits is told that there was nothing.
   const waited = await inbox.claim({ wait_seconds: 1 })
   expect(waited.body).toMatchObject({ data: [], lease: null })
-  const { body } = await inbox.get<{ name: string; open: number }[]>('/subscriptions')
-  expect(body.data).toMatchObject([{ name: 'inbox', open: 0 }])
+  expect(await inbox.client.subscriptions()).toMatchObject([{ name: 'inbox', open: 0 }])
   expect(await inbox.subscription()).toMatchObject({ leases: [], waiting: 0 })
   expect((await inbox.ack('not-yet')).status).toBe(200)
 })

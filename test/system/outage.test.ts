@@ -111,8 +111,7 @@ plain(
     lock.exec('ROLLBACK')
     lock.close()
     await expect.poll(async () => (await inbox.metrics()).queue_depth, { timeout: 60_000 }).toBe(0)
-    const verified = await inbox.get<{ differences: unknown[]; total: number }>('/metrics?verify=1')
-    expect(verified.body.data).toMatchObject({ total: 101, differences: [], dlq_count: 0 })
+    expect(await inbox.verify()).toMatchObject({ total: 101, differences: [], dlq_count: 0 })
     await inbox.stop()
   },
   120_000,

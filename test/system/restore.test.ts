@@ -1,6 +1,6 @@
 import { expect } from 'vitest'
 import { SCHEMA } from '../support/schema'
-import { test as base, type Inbox, type InboxEvent, type Row } from '../support/world'
+import { test as base, type Inbox, type Row } from '../support/world'
 
 /** What docs/operating.md says of a D1 that was restored to an earlier moment: shards know nothing of it. */
 
@@ -33,8 +33,8 @@ async function momentOf(inbox: Inbox): Promise<() => Promise<void>> {
 }
 
 async function listed(inbox: Inbox): Promise<Record<string, string>> {
-  const { body } = await inbox.get<InboxEvent[]>('/inbox?limit=1000')
-  return Object.fromEntries(body.data.map(({ event_id, status }) => [event_id, status]))
+  const { data } = await inbox.client.list({ limit: 1_000 })
+  return Object.fromEntries(data.map(({ event_id, status }) => [event_id, status]))
 }
 
 const letters = async (inbox: Inbox) =>

@@ -3,11 +3,12 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { expect, test } from 'vitest'
 import { writeStatements } from '../../d1/writer'
+import type { Filter } from '../../client/types'
 import { applySchema } from '../../scripts/apply-schema'
 import { logged } from '../support/logs'
 import { startServer, storageFolder } from '../support/server-process'
 import { FIRST_COLUMNS } from '../support/schema'
-import { type InboxEvent, test as withInbox } from '../support/world'
+import { test as withInbox } from '../support/world'
 
 /** A worker and a schema of two versions, in either order, and how a database of before gets its columns. */
 
@@ -32,8 +33,11 @@ withInbox(
     )
     expect(posted.status).toBe(202)
     expect((await inbox.ack('before')).status).toBe(200)
-    const { body } = await inbox.get<InboxEvent[]>('/inbox')
-    expect(body).toMatchObject({ total: 2, unstored: 1, data: [{ event_id: 'before' }] })
+    expect(await inbox.client.list()).toMatchObject({
+      total: 2,
+      unstored: 1,
+      data: [{ event_id: 'before' }],
+    })
     const advice = () =>
       logged(server, 'D1 lacks tables or columns of schema.sql: apply it with "npm run schema"')
     await expect.poll(advice).toHaveLength(1)
@@ -44,10 +48,10 @@ withInbox(
 
     await alter(NEW)
     await inbox.drained()
-    const ids = async (query: string) =>
-      (await inbox.get<InboxEvent[]>(`/inbox?${query}`)).body.data.map(({ event_id }) => event_id)
-    await expect.poll(() => ids('correlation_id=trace')).toEqual(['during'])
-    expect(await ids('status=delivered')).toEqual(['before'])
+    const ids = async (filter: Filter) =>
+      (await inbox.client.list(filter)).data.map(({ event_id }) => event_id)
+    await expect.poll(() => ids({ correlation_id: 'trace' })).toEqual(['during'])
+    expect(await ids({ status: 'delivered' })).toEqual(['before'])
     await inbox.expectVerified()
   },
   60_000,
@@ -109,10 +113,10 @@ test('`npm start` gives the D1 of a version before what it lacks, and keeps what
     { event_id: 'new', payload: {} },
     { 'X-Correlation-ID': 'trace' },
   )
-  const found = await server.get<InboxEvent[]>('/inbox?correlation_id=trace')
-  expect(found.body).toMatchObject({ total: 1, data: [{ event_id: 'new' }] })
-  const all = await server.get<InboxEvent[]>('/inbox?subscription=inbox')
-  expect(all.body.data.map(({ event_id }) => event_id)).toEqual(['new', 'kept'])
+  const found = await server.client.list({ correlation_id: 'trace' })
+  expect(found).toMatchObject({ total: 1, data: [{ event_id: 'new' }] })
+  const all = await server.client.list({ subscription: 'inbox' })
+  expect(all.data.map(({ event_id }) => event_id)).toEqual(['new', 'kept'])
   expect((await server.get('/health?ready=1')).status).toBe(200)
   await server.stop()
 }, 120_000)

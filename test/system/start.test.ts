@@ -3,7 +3,6 @@ import { createServer } from 'node:net'
 import { basename, join, resolve } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { serve, startServer, storageFolder } from '../support/server-process'
-import type { InboxEvent } from '../support/world'
 
 const NOT_CLONED = ['node_modules', '.git', '.wrangler']
 
@@ -34,8 +33,7 @@ test('`npm start` with a folder serves there, with the schema in place, and keep
   await first.stop()
 
   const second = await startServer(folder)
-  const { body } = await second.get<InboxEvent[]>('/inbox')
-  expect(body).toMatchObject({
+  expect(await second.client.list()).toMatchObject({
     data: [{ event_id: 'kept', status: 'pending' }],
     total: 1,
     unstored: 0,
@@ -53,8 +51,8 @@ test('`npm start` several times at once, from two clones, makes as many servers 
   expect(new Set(servers.map(({ url }) => url.port)).size).toBe(servers.length)
   for (const [n, server] of servers.entries()) await server.postId(`of-server-${n}`)
   for (const [n, server] of servers.entries()) {
-    const { body } = await server.get<InboxEvent[]>('/inbox')
-    expect(body.data.map(({ event_id }) => event_id)).toEqual([`of-server-${n}`])
+    const { data } = await server.client.list()
+    expect(data.map(({ event_id }) => event_id)).toEqual([`of-server-${n}`])
   }
   const said =
     'Another server uses .wrangler/state: this one keeps its events in .wrangler/state-2.'
