@@ -13,13 +13,9 @@ async function post(
   headers: Record<string, string>,
   path = '/events',
 ) {
-  const response = await fetch(new URL(path, inbox.url), {
-    method: 'POST',
-    headers: { ...AUTHORIZED, ...JSON_TYPE, ...headers },
-    body,
-  })
-  const answer: { code?: string; data?: { event_id: string } } = JSON.parse(await response.text())
-  return { status: response.status, headers: response.headers, ...answer }
+  const all = { ...JSON_TYPE, ...headers }
+  const { body: answer, ...rest } = await inbox.call('POST', path, Buffer.from(body), all)
+  return { ...answer, ...rest }
 }
 
 /** Sends `pieces` times the same bytes without Content-Length, until they are sent or the answer is there. */

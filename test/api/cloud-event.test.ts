@@ -140,17 +140,11 @@ describe('CloudEvents', () => {
       'ce-type': '%E2%82%AC%20t',
     })
     const post = async (id: string, body: string | Uint8Array, contentType?: string) => {
-      const response = await fetch(new URL('/events', inbox.url), {
-        method: 'POST',
-        body,
-        headers: {
-          Authorization: 'Bearer dev-token',
-          ...attributes(id),
-          ...(contentType && { 'Content-Type': contentType }),
-        },
+      const posted = await inbox.call('POST', '/events', Buffer.from(body), {
+        ...attributes(id),
+        ...(contentType && { 'Content-Type': contentType }),
       })
-      const { data }: { data: { event_id: string } } = JSON.parse(await response.text())
-      return (await inbox.get(`/inbox/${data.event_id}`)).text
+      return (await inbox.get(`/inbox/${posted.body.data.event_id}`)).text
     }
     expect(await post('text', 'hé', 'text/plain; charset=utf-8')).toContain(
       '"payload":{"data":"hé"}',

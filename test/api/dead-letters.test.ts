@@ -109,17 +109,16 @@ describe('a dead letter', () => {
       .toBe((await inbox.metrics()).failed)
     const before = await inbox.metrics()
     expect(before.dlq_count).toBe(before.failed)
-    const redrive = async (body: unknown) =>
-      (await inbox.call<{ redriven: number; skipped: number }>('POST', '/dlq/retry', body)).body
-        .data
-    expect(await redrive({ event_ids: ['r1', 'r1', 'unknown'] })).toEqual({
-      redriven: 1,
-      skipped: 2,
-    })
-    expect(await redrive({ reason: 'bad address' })).toEqual({ redriven: 2, skipped: 0 })
-    expect(await redrive({ reason: 'no such reason' })).toEqual({ redriven: 0, skipped: 0 })
+    const { client } = inbox
+    const some = await client.redrive({ event_ids: ['r1', 'r1', 'unknown'] })
+    expect(some).toEqual({ redriven: 1, skipped: 2 })
+    expect(await client.redrive({ reason: 'bad address' })).toEqual({ redriven: 2, skipped: 0 })
+    expect(await client.redrive({ reason: 'no such reason' })).toEqual({ redriven: 0, skipped: 0 })
     expect((await inbox.metrics()).dlq_count).toBe(before.dlq_count - 3)
-    expect(await redrive({ all: true })).toEqual({ redriven: before.dlq_count - 3, skipped: 0 })
+    expect(await client.redrive({ all: true })).toEqual({
+      redriven: before.dlq_count - 3,
+      skipped: 0,
+    })
     await expect.poll(inbox.deadLetters).toEqual([])
     expect(await inbox.metrics()).toMatchObject({
       dlq_count: 0,

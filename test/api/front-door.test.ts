@@ -3,7 +3,7 @@ import { describe, expect } from 'vitest'
 import { unstable_readConfig } from 'wrangler'
 import { logLines, logText } from '../support/logs'
 import { METHODS, openapi } from '../support/openapi'
-import { AUTHORIZED, test as base } from '../support/world'
+import { clientOf, test as base } from '../support/world'
 
 const test = base.override('vars', { ALLOWED_ORIGINS: 'https://a.example, https://b.example' })
 
@@ -38,8 +38,6 @@ describe('openapi.json', () => {
 })
 
 describe('browsers', () => {
-  const from = (origin: string) => ({ ...AUTHORIZED, Origin: origin })
-
   test('of allowed origins may ask every route and read the answer; others may not', async ({
     inbox,
   }) => {
@@ -66,13 +64,12 @@ describe('browsers', () => {
       expect(asked.headers.get('Access-Control-Allow-Headers')).toContain('Authorization')
       expect(asked.headers.get('Access-Control-Allow-Methods')).toContain('DELETE')
     }
-    const read = await fetch(new URL('/metrics', inbox.url), { headers: from('https://a.example') })
+    const readFrom = (Origin: string) => inbox.call('GET', '/metrics', undefined, { Origin })
+    const read = await readFrom('https://a.example')
     expect(read.headers.get('Access-Control-Allow-Origin')).toBe('https://a.example')
     expect(read.headers.get('Access-Control-Expose-Headers')).toContain('X-Correlation-ID')
     expect(read.headers.get('Vary')).toContain('Origin')
-    const other = await fetch(new URL('/metrics', inbox.url), {
-      headers: from('https://evil.example'),
-    })
+    const other = await readFrom('https://evil.example')
     expect(other.headers.get('Access-Control-Allow-Origin')).toBeNull()
     const refused = await fetch(new URL('/metrics', inbox.url), {
       headers: { Origin: 'https://a.example' },
@@ -203,9 +200,9 @@ describe('the rate limit', () => {
     await server.update({ workers: [{ config: { ...config, ratelimits } as never }] })
     const { url } = await server.listen()
     const ask = async (path: string, token: string) => {
-      const headers = { Authorization: `Bearer ${token}` }
-      const response = await fetch(new URL(path, url), { headers })
-      return [response.status, response.headers.get('Retry-After')]
+      const as = { Authorization: `Bearer ${token}` }
+      const { status, headers } = await clientOf(url).call('GET', path, undefined, as)
+      return [status, headers.get('Retry-After')]
     }
     /** Asks until it is refused. A new minute may begin meanwhile, and with it a new count. */
     const untilRefused = async <Answer>(

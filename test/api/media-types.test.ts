@@ -79,10 +79,8 @@ describe('a refusal says what to do', () => {
   }
 
   test('about a body without a Content-Type', async ({ inbox }) => {
-    const body = Buffer.from(plain)
-    const headers = { Authorization: 'Bearer dev-token' }
-    const answer = await fetch(new URL('/events', inbox.url), { method: 'POST', headers, body })
-    expect(await answer.text()).toMatch(/no Content-Type. Add \\"Content-Type: application\/json/)
+    const { text } = await inbox.post(Buffer.from(plain))
+    expect(text).toMatch(/no Content-Type. Add \\"Content-Type: application\/json/)
   })
 
   test('about a misspelt member of a command', async ({ inbox }) => {
@@ -103,20 +101,14 @@ describe('the data of a binary CloudEvent', () => {
   let next = 0
   /** @returns the payload it is stored with, or the problem's code */
   async function data(inbox: Inbox, body: Uint8Array, contentType?: string) {
-    const response = await fetch(new URL('/events', inbox.url), {
-      method: 'POST',
-      body,
-      headers: {
-        Authorization: 'Bearer dev-token',
-        'ce-specversion': '1.0',
-        'ce-id': `data-${next++}`,
-        'ce-source': '/data',
-        'ce-type': 't',
-        ...(contentType && { 'Content-Type': contentType }),
-      },
+    const { status, body: answer } = await inbox.post(body, {
+      'ce-specversion': '1.0',
+      'ce-id': `data-${next++}`,
+      'ce-source': '/data',
+      'ce-type': 't',
+      ...(contentType && { 'Content-Type': contentType }),
     })
-    const answer: { code?: string; data: { event_id: string } } = JSON.parse(await response.text())
-    if (response.status !== 202) return answer.code
+    if (status !== 202) return answer.code
     return /"payload":(.*),"metadata"/.exec(
       (await inbox.get(`/inbox/${answer.data.event_id}`)).text,
     )?.[1]

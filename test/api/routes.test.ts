@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { describe, expect } from 'vitest'
 import { unstable_readConfig } from 'wrangler'
-import { AUTHORIZED, type Inbox, test } from '../support/world'
+import { type Inbox, test } from '../support/world'
 
 /** The status line and headers of an answer, and its body, byte for byte as they come over the wire. */
 function exchange(inbox: Inbox, method: string, path: string) {
@@ -237,9 +237,8 @@ describe('a browser that asks whether it may send', () => {
   })
 
   test('reads the headers that say what to do about a refusal', async ({ inbox }) => {
-    const { headers } = await fetch(new URL('/metrics', inbox.url), {
-      headers: { ...AUTHORIZED, Origin: 'https://shop.example' },
-    })
+    const from = { Origin: 'https://shop.example' }
+    const { headers } = await inbox.call('GET', '/metrics', undefined, from)
     for (const name of ['Retry-After', 'Allow', 'Accept-Post', 'Accept-Encoding'])
       expect(headers.get('Access-Control-Expose-Headers')).toContain(name)
   })

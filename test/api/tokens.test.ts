@@ -1,7 +1,7 @@
 import { describe, expect } from 'vitest'
 import { parseTokens } from '../../shared/tokens'
 import { logText } from '../support/logs'
-import { AUTHORIZED, test } from '../support/world'
+import { clientOf, test } from '../support/world'
 
 describe('tokens', () => {
   const secret = (value: string | undefined) => ({
@@ -15,14 +15,10 @@ describe('tokens', () => {
     ]
     await server.update(secret(JSON.stringify(tokens)))
     const { url } = await server.listen()
-    const status = async (token: string, method: string, path: string, body?: string) =>
-      (
-        await fetch(new URL(path, url), {
-          method,
-          headers: { 'Content-Type': 'application/json', Authorization: `bearer ${token}` },
-          ...(body && { body }),
-        })
-      ).status
+    const status = async (token: string, method: string, path: string, body?: string) => {
+      const as = { Authorization: `bearer ${token}` }
+      return (await clientOf(url).call(method, path, body, as)).status
+    }
     expect(await status('w', 'POST', '/events', '{"payload":{}}')).toBe(202)
     expect(await status('w', 'GET', '/inbox')).toBe(403)
     expect(await status('r', 'POST', '/events', '{"payload":{}}')).toBe(403)
@@ -52,11 +48,9 @@ describe('tokens', () => {
     ] as const) {
       await server.update(secret(value))
       server.clearLogs()
-      const response = await fetch(new URL('/inbox', (await server.listen()).url), {
-        headers: AUTHORIZED,
-      })
+      const response = await clientOf((await server.listen()).url).get('/inbox')
       expect([value, response.status]).toEqual([value, status])
-      expect(await response.text()).not.toMatch(/API_TOKENS|dev-token/)
+      expect(response.text).not.toMatch(/API_TOKENS|dev-token/)
       const lines = logText(server)
       if (status === 503) expect(lines).toContain('API_TOKENS')
       expect(lines).not.toContain('dev-token')

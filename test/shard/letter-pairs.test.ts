@@ -1,4 +1,5 @@
 import { expect } from 'vitest'
+import type { RedriveWish } from '../../client/types'
 import { addPast, DAY_MS } from '../support/past'
 import { type Inbox, test as base } from '../support/world'
 
@@ -25,8 +26,8 @@ async function failTwice(inbox: Inbox, id: string) {
   await inbox.drained()
 }
 
-const redrive = async (inbox: Inbox, body: unknown) =>
-  (await inbox.call<{ redriven: number }>('POST', '/dlq/retry', body)).body.data.redriven
+const redrive = async (inbox: Inbox, which: RedriveWish) =>
+  (await inbox.client.redrive(which)).redriven
 
 const counted = async (inbox: Inbox) => (await inbox.metrics()).dlq_count
 

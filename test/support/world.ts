@@ -122,7 +122,7 @@ export interface Row {
 /** Speaks to a server with the development token: by the library, or by `call` where tests want the answer itself. */
 export function clientOf(url: URL) {
   const client = new Client({ url, token: 'dev-token', repeats: 0, fetch: checked })
-  /** A `body` that is no string goes as JSON. */
+  /** Text goes as it is, as JSON; bytes go as they are, and need a Content-Type; anything else is made JSON. */
   async function call<Data = T.InboxEvent>(
     method: string,
     path: string,
@@ -130,12 +130,13 @@ export function clientOf(url: URL) {
     given: Record<string, string> = {},
   ) {
     const headers = new Headers(AUTHORIZED)
-    if (body !== undefined) headers.set('Content-Type', 'application/json')
+    const isBytes = body instanceof Uint8Array
+    if (body !== undefined && !isBytes) headers.set('Content-Type', 'application/json')
     for (const [name, value] of Object.entries(given)) headers.set(name, value)
     const response = await checked(new URL(path, url).href, {
       method,
       headers,
-      body: typeof body === 'string' || body === undefined ? (body ?? null) : JSON.stringify(body),
+      body: isBytes || typeof body === 'string' ? body : (JSON.stringify(body) ?? null),
     })
     const text = await response.text()
     const answered: Body<Data> = text.startsWith('{') ? JSON.parse(text) : {}
