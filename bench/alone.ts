@@ -1,7 +1,7 @@
 /** Measures an idle inbox: how long one thing takes, and how many readers it serves. */
 import { percentile, type Result, spread, table } from './report.ts'
 import { INBOX_OPTIONS, type Load, loadReads, start, until, withSchema } from './runtime.ts'
-import { batchOf, drained, EVENT, get, post, rowsOf, timed } from './workload.ts'
+import { batchOf, clientOf, drained, EVENT, fill, post, rowsOf, timed } from './workload.ts'
 
 const READERS = 32
 
@@ -31,10 +31,11 @@ export async function alone(
     await until(async () => (await rowsOf(inbox)) === rows)
   })
   progress(`filling up to ${events} events`)
-  for (; rows < events; rows += 1_000) await post(inbox, batchOf(1_000))
+  rows += (await fill(inbox, events - rows)).length
   await drained(inbox)
-  const pages = await times(100, () => get(inbox, '/inbox'))
-  const counts = await times(100, () => get(inbox, '/metrics'))
+  const client = clientOf(inbox)
+  const pages = await times(100, () => client.list())
+  const counts = await times(100, () => client.metrics())
 
   const paths = ['/inbox', '/metrics']
   const reads: Record<string, Load[]> = {}

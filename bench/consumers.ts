@@ -1,9 +1,8 @@
 /** Claims and settles, beside pg-boss; how long those wait who wait for an event; and what subscriptions cost a post. */
-import { Inbox } from '../client/index.ts'
 import { startJobQueue } from './postgres.ts'
 import { percentile, type Result, spread, table } from './report.ts'
 import { INBOX_OPTIONS, load, type Running, start, withSchema } from './runtime.ts'
-import { batchOf, drained, EVENT, post } from './workload.ts'
+import { batchOf, clientOf, drained, EVENT, fill, post } from './workload.ts'
 
 const CONSUMERS = [1, 16]
 const WAITING = [1, 50]
@@ -26,7 +25,7 @@ export async function consumers(
   for (let round = 0; round <= rounds; round++) {
     progress(`consumers, round ${round} of ${rounds}`)
     for (const count of CONSUMERS) {
-      for (let n = 0; n < events; n += 100) await post(inbox, batch)
+      await fill(inbox, events, 100)
       await drained(inbox)
       const inboxRate = await workOff(inbox, count)
       if (round > 0) add(`inbox ${count}`, inboxRate)
@@ -101,7 +100,6 @@ export async function consumers(
   }
 }
 
-const clientOf = ({ url }: { url: URL }) => new Inbox({ url, token: 'dev-token', repeats: 0 })
 const idsOf = (events: { event_id: string }[]) => events.map(({ event_id }) => event_id)
 
 /** Claims and settles everything by so many consumers. @returns events a second */

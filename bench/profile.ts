@@ -7,7 +7,7 @@ import type { Profiler } from 'node:inspector'
 import { parseArgs } from 'node:util'
 import { workOff } from './consumers.ts'
 import { INBOX_OPTIONS, load, start, withSchema } from './runtime.ts'
-import { batchOf, drained, EVENT, post } from './workload.ts'
+import { batchOf, drained, EVENT, fill } from './workload.ts'
 
 const SECONDS = 6
 const { values: flags } = parseArgs({
@@ -34,19 +34,15 @@ function ask<Result>(method: string, params = {}): Promise<Result> {
   return promise
 }
 
-if (flags.consume) await fill()
-else await load(inbox.url, BODY, SECONDS)
+if (flags.consume) {
+  await fill(inbox, Number(flags.consume), 100)
+  await drained(inbox)
+} else await load(inbox.url, BODY, SECONDS)
 await ask('Profiler.enable')
 await ask('Profiler.setSamplingInterval', { interval: 200 })
 await ask('Profiler.start')
 const answered = flags.consume ? await consume() : (await load(inbox.url, BODY, SECONDS)).answered
 const { profile } = await ask<Profiler.StopReturnType>('Profiler.stop')
-
-async function fill(): Promise<void> {
-  for (let events = 0; events < Number(flags.consume); events += 100)
-    await post(inbox, batchOf(100))
-  await drained(inbox)
-}
 
 /** Works everything off. @returns how many claims and settles that took */
 async function consume(): Promise<number> {

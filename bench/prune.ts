@@ -6,7 +6,7 @@ import { setTimeout } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { machine } from './report.ts'
 import { INBOX_OPTIONS, load, type Load, start, until, withSchema } from './runtime.ts'
-import { EVENT } from './workload.ts'
+import { clientOf, EVENT, fill } from './workload.ts'
 
 const { values: flags } = parseArgs({
   options: {
@@ -17,19 +17,12 @@ const { values: flags } = parseArgs({
 const EVENTS = Number(flags.events)
 const RATE = Number(flags.rate)
 const SECONDS = 10
-const HEADERS = { Authorization: 'Bearer dev-token', 'Content-Type': 'application/json' }
 const { assets: _, ...options } = INBOX_OPTIONS
 // With this retention an event expires a second after it was delivered.
 const bindings = { ...options.bindings, RETENTION_DAYS: '0.00001' }
 const inbox = await withSchema(await start('inbox', 'worker.ts', { ...options, bindings }))
 const database = await inbox.database()
-
-async function ask(path: string, body: unknown): Promise<void> {
-  const init = { method: 'POST', headers: HEADERS, body: JSON.stringify(body) }
-  const response = await fetch(new URL(path, inbox.url), init)
-  if (!response.ok) throw new Error(`${path}: ${await response.text()}`)
-  await response.body?.cancel()
-}
+const client = clientOf(inbox)
 
 async function count(status: string): Promise<number> {
   const sql = 'SELECT count(*) AS n FROM events WHERE status = ?'
@@ -37,14 +30,7 @@ async function count(status: string): Promise<number> {
 }
 
 async function addDelivered(): Promise<void> {
-  for (let from = 0; from < EVENTS; from += 1_000) {
-    const event_ids = Array.from({ length: 1_000 }, () => crypto.randomUUID())
-    await ask(
-      '/events',
-      event_ids.map((event_id) => ({ event_id, ...JSON.parse(EVENT) })),
-    )
-    await ask('/inbox/ack', { event_ids })
-  }
+  for (let from = 0; from < EVENTS; from += 1_000) await client.ackMany(await fill(inbox, 1_000))
   await until(async () => (await count('delivered')) === EVENTS)
   await setTimeout(1_500)
 }

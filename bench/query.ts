@@ -76,6 +76,7 @@ for (const name of Object.keys(
   for (let round = -3; round < ROUNDS; round++) {
     for (const [index, { url, queries }] of inboxes.entries()) {
       const startedAt = performance.now()
+      // What the client makes of an answer has no part in the figure.
       const response = await fetch(
         new URL(`/inbox?${queries[name]}&consistency=eventual&count=false`, url),
         { headers: { Authorization: 'Bearer dev-token' } },

@@ -1,4 +1,5 @@
 /** This module has the events of the benchmark, and makes one request at a time. */
+import { Inbox } from '../client/index.ts'
 import { type Running, until } from './runtime.ts'
 
 export const EVENT = JSON.stringify({
@@ -7,24 +8,34 @@ export const EVENT = JSON.stringify({
 })
 export const batchOf = (events: number) => `[${Array(events).fill(EVENT).join(',')}]`
 
-const HEADERS = { Authorization: 'Bearer dev-token', 'Content-Type': 'application/json' }
+export const clientOf = ({ url }: { url: URL }) =>
+  new Inbox({ url, token: 'dev-token', repeats: 0 })
 
+/** Posts a body as it is: what the client does to events has no part in the figures, and pg-boss needs no ids. */
 export async function post({ url }: { url: URL }, body: string): Promise<string> {
-  const response = await fetch(new URL('/events', url), { method: 'POST', headers: HEADERS, body })
+  const headers = { Authorization: 'Bearer dev-token', 'Content-Type': 'application/json' }
+  const response = await fetch(new URL('/events', url), { method: 'POST', headers, body })
   if (response.status !== 202) throw new Error(await response.text())
   const { data } = (await response.json()) as { data: { event_id: string } }
   return data.event_id
 }
 
-export async function get({ url }: { url: URL }, path: string) {
-  const response = await fetch(new URL(path, url), { headers: HEADERS })
-  if (!response.ok) throw new Error(await response.text())
-  return (await response.json()) as { data: { queue_depth: number; total: number } }
+/** Sends at least so many events, in batches of `size`. @returns their ids @throws unless each is accepted */
+export async function fill(inbox: { url: URL }, events: number, size = 1_000): Promise<string[]> {
+  const client = clientOf(inbox)
+  const ids: string[] = []
+  while (ids.length < events)
+    for (const result of await client.send(Array<string>(size).fill(EVENT))) {
+      if (result.status !== 'accepted') throw new Error(JSON.stringify(result))
+      ids.push(result.event_id)
+    }
+  return ids
 }
 
 /** Resolves once D1 has been told of every accepted event. */
 export function drained(inbox: { url: URL }): Promise<number> {
-  return until(async () => (await get(inbox, '/metrics')).data.queue_depth === 0)
+  const client = clientOf(inbox)
+  return until(async () => (await client.metrics()).queue_depth === 0)
 }
 
 /** Counts the events that the worker's D1 has. */
