@@ -1,8 +1,7 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import { expect, test } from 'vitest'
-import { startServer, storageFolder } from '../support/server-process'
+import { openFile, startServer, storageFolder } from '../support/server-process'
 
 /** Runs a statement on every SQLite file of a kind in a server's storage folder. */
 function inFiles(
@@ -14,7 +13,7 @@ function inFiles(
     /^[0-9a-f]{64}\.sqlite$/.test(name),
   )
   return files.flatMap((name) => {
-    const file = new DatabaseSync(join(folder, 'v3', kind, name))
+    const file = openFile(join(folder, 'v3', kind, name))
     const table = /(?:FROM|TABLE) (\w+)/.exec(sql)?.[1] ?? ''
     // A shard that never had an alarm has no table for it.
     const there = file.prepare('SELECT 1 FROM sqlite_master WHERE name = ?').get(table)
@@ -46,7 +45,7 @@ test('the alarm is armed while there is work, and only then; cron revives a shar
 
   inFiles(folder, 'do/event-inbox-EventShard', 'DELETE FROM _cf_METADATA WHERE key = 1')
   inFiles(folder, 'd1/miniflare-D1DatabaseObject', 'ALTER TABLE events_away RENAME TO events')
-  const scheduler = new DatabaseSync(join(folder, 'v3/do/event-inbox-EventShard/metadata.sqlite'))
+  const scheduler = openFile(join(folder, 'v3/do/event-inbox-EventShard/metadata.sqlite'))
   scheduler.exec('DELETE FROM _cf_ALARM')
   scheduler.close()
   const second = await startServer(folder)

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { stripVTControlCharacters } from 'node:util'
 import { onTestFinished } from 'vitest'
 import { withTimeout } from '../../shared/retry'
@@ -68,6 +69,9 @@ export async function serve(
   state = 'up'
   return { ...clientOf(url), pid: child.pid ?? 0, output: () => output, stop }
 }
+
+/** Opens a SQLite file of a server. One that has just been killed may not have let go of it yet. */
+export const openFile = (path: string) => new DatabaseSync(path, { timeout: 20_000 })
 
 /** A port that stays taken while the servers behind it come and go: connections go to the one it was last told of. */
 export async function relay() {

@@ -1,8 +1,7 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import { describe, expect, test as plain } from 'vitest'
-import { startServer, storageFolder } from '../support/server-process'
+import { openFile, startServer, storageFolder } from '../support/server-process'
 import { inParallel, SHARDS, test } from '../support/world'
 
 describe('while D1 is unusable', () => {
@@ -101,7 +100,7 @@ plain(
     const [file] = readdirSync(files).filter(
       (name) => name.endsWith('.sqlite') && !name.startsWith('metadata'),
     )
-    const lock = new DatabaseSync(join(files, file ?? ''))
+    const lock = openFile(join(files, file ?? ''))
     lock.exec('BEGIN IMMEDIATE')
     await inParallel(100, 20, async (n) => void (await inbox.postId(`locked-${n}`)))
     expect(await inbox.metrics()).toMatchObject({ total: 101, queue_depth: 100, failed: 0 })

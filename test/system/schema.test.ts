@@ -6,7 +6,7 @@ import { writeStatements } from '../../d1/writer'
 import type { Filter } from '../../client/types'
 import { applySchema } from '../../scripts/apply-schema'
 import { logged } from '../support/logs'
-import { startServer, storageFolder } from '../support/server-process'
+import { openFile, startServer, storageFolder } from '../support/server-process'
 import { FIRST_COLUMNS } from '../support/schema'
 import { test as withInbox } from '../support/world'
 
@@ -93,7 +93,7 @@ test('a worker of the version before works on the schema of now, and this one on
 function databaseIn(folder: string): DatabaseSync {
   const databases = join(folder, 'v3/d1/miniflare-D1DatabaseObject')
   const [name = ''] = readdirSync(databases).filter((each) => /^[0-9a-f]{64}\.sqlite$/.test(each))
-  return new DatabaseSync(join(databases, name))
+  return openFile(join(databases, name))
 }
 
 test('`npm start` gives the D1 of a version before what it lacks, and keeps what it has', async () => {

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { expect, test } from 'vitest'
 import { MIGRATIONS } from '../../objects/store/tables'
-import { startServer, storageFolder } from '../support/server-process'
+import { openFile, startServer, storageFolder } from '../support/server-process'
 import { idOf, shardOf } from '../support/shards'
 
 /** The first entries of MIGRATIONS: those of the last version that kept no SHARD_COUNT. */
@@ -90,7 +90,7 @@ function filesOf(folder: string): string[] {
   const files: string[] = []
   for (const name of readdirSync(shardFiles(folder))) {
     if (!/^[0-9a-f]{64}\.sqlite$/.test(name)) continue
-    const database = new DatabaseSync(join(shardFiles(folder), name))
+    const database = openFile(join(shardFiles(folder), name))
     const id = database.prepare('SELECT event_id FROM events').get()?.event_id
     files[shardOf(String(id), 8)] = join(shardFiles(folder), name)
     database.close()
@@ -107,7 +107,7 @@ function empty(database: DatabaseSync): void {
 
 /** Sets a shard back to the version that kept no SHARD_COUNT, with one event or none. */
 function setBack(file: string, event_id: string | null): void {
-  const database = new DatabaseSync(file)
+  const database = openFile(file)
   empty(database)
   makeOld(database)
   if (event_id !== null) {
@@ -156,7 +156,7 @@ const BEFORE_SUBSCRIPTIONS = MIGRATIONS.findIndex((each) => each.includes('CREAT
 
 /** Sets a shard back to that version, with the events that it has. */
 function forgetSubscriptions(file: string): void {
-  const database = new DatabaseSync(file)
+  const database = openFile(file)
   database.exec('CREATE TEMP TABLE held AS SELECT * FROM events')
   const { clock, run } = database.prepare('SELECT clock, run FROM counters').get() ?? {}
   empty(database)
@@ -248,7 +248,7 @@ test('what a version without subscriptions did after a rollback is found, counte
   const [file = ''] = readdirSync(shardFiles(folder))
     .filter((name) => /^[0-9a-f]{64}\.sqlite$/.test(name))
     .map((name) => join(shardFiles(folder), name))
-  const database = new DatabaseSync(file)
+  const database = openFile(file)
   database.exec(`
     UPDATE counters SET clock = clock + 10, pending = pending - 1, delivered = delivered + 1;
     UPDATE events SET status = 'delivered' WHERE event_id = 'acked';
