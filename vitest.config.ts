@@ -9,7 +9,8 @@ export default defineConfig({
     setupFiles: ['test/support/seed.ts'],
     testTimeout: 180_000,
     hookTimeout: 180_000,
-    maxWorkers: 2,
+    // One more than cores: many tests wait for a timeout or a server.
+    maxWorkers: 3,
     expect: { poll: { timeout: 20_000, interval: 50 } },
   },
 })
