@@ -123,13 +123,15 @@ export class InboxDeadLetters extends View {
   override render() {
     const { value, error, isSlow } = this.#letters
     const isGrouped = this.#reasons.value !== undefined || this.#reasons.error !== undefined
+    // The groups stand above the letters, and would push them down.
+    if (!isGrouped) return loading(this.#reasons.isSlow)
     return html`
       ${this.#renderReasons()}
       <section class="panel" aria-labelledby="title" aria-busy=${isSlow ? 'true' : 'false'}>
         <h2 id="title">Dead letters</h2>
         ${error === undefined ? nothing : alert(explain(error), this.#letters.again)}
         ${alert(this.trouble)}
-        ${value && isGrouped ? this.#renderPage(value) : error ? nothing : loading(isSlow)}
+        ${value ? this.#renderPage(value) : error ? nothing : loading(isSlow)}
       </section>
     `
   }

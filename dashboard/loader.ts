@@ -1,4 +1,5 @@
 import type { ReactiveController, ReactiveControllerHost } from 'lit'
+import { InboxError } from '../client/error.ts'
 
 /** A wait is shown after this time. */
 const SLOW_MS = 300
@@ -42,7 +43,7 @@ export class Loader<Value> implements ReactiveController {
    * Says what is wanted; an element calls it before each render.
    * @param key what it is. Null: nothing
    * @param version changes when there may be news of it; empty while that is not known
-   * @param tick changes whenever what failed may be tried again
+   * @param tick changes whenever what failed in passing may be tried again
    */
   want(key: string | null, version: unknown, tick: unknown = version): void {
     if (key === null) return this.forget()
@@ -50,11 +51,16 @@ export class Loader<Value> implements ReactiveController {
     if (isOther) this.waiting = undefined
     // The first version that is heard of, while something is loaded already, is that of what is loaded.
     if (!isOther && this.#version === '') this.#version = version
-    const isNews = version !== this.#version || (this.error !== undefined && tick !== this.#tick)
+    const isNews = version !== this.#version || (this.#mayPass && tick !== this.#tick)
     if (!isOther && (this.isPending || !isNews)) return
     this.#version = version
     this.#tick = tick
     void this.#run(key)
+  }
+
+  /** Whether it failed, and may well succeed by itself. */
+  get #mayPass(): boolean {
+    return this.error instanceof InboxError && this.error.isPassing
   }
 
   /** Loads once more. */
