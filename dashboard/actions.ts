@@ -1,6 +1,5 @@
 import type { Status } from '../client/types.ts'
-import type { Reply } from './inbox-ask'
-import type { Desk } from './view'
+import type { Desk, Reply } from './view'
 
 /** What can be done to an event. */
 export type Action = 'ack' | 'nack' | 'retry' | 'delete'

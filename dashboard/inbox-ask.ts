@@ -1,24 +1,7 @@
 import { css, html, nothing } from 'lit'
 import { live } from 'lit/directives/live.js'
 import { styles } from './styles'
-import { View } from './view'
-
-export interface Question {
-  title: string
-  /** What will happen, to what. */
-  text: string
-  /** What the button says that does it. */
-  verb: string
-  isDangerous?: boolean
-  /** Asks for a reason, and when it shall be tried again. */
-  asksReason?: boolean
-}
-
-export interface Reply {
-  reason: string
-  /** Null: as the subscription is configured. */
-  delaySeconds: number | null
-}
+import { type Question, type Reply, View } from './view'
 
 /** Asks the reader before something is done. `confirm` would do nothing in a sandboxed frame. */
 export class AskDialog extends View {

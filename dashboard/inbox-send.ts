@@ -1,9 +1,14 @@
 import { css, html, nothing } from 'lit'
 import { live } from 'lit/directives/live.js'
 import { alert, explain } from './format'
-import type { Draft } from './shell'
 import { styles } from './styles'
 import { type Desk, link, View } from './view'
+
+/** What was typed into the form of a test event, kept while other views are shown. */
+export interface Draft {
+  payload: string
+  metadata: string
+}
 
 /**
  * Sends a test event from a form.

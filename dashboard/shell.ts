@@ -11,6 +11,7 @@ import './inbox-dead-letters'
 import './inbox-detail'
 import './inbox-events'
 import './inbox-overview'
+import type { Draft } from './inbox-send'
 import './inbox-send'
 import './inbox-sources'
 import { changedView, titleOf } from './inbox-view'
@@ -30,12 +31,6 @@ const VIEWS = [
   ['send', 'Send'],
 ] as const
 type Name = (typeof VIEWS)[number][0]
-
-/** What was typed into the form of a test event, kept while other views are shown. */
-export interface Draft {
-  payload: string
-  metadata: string
-}
 
 /**
  * Shows the whole dashboard of an event inbox, on any page.

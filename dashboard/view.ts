@@ -1,9 +1,27 @@
 import { html, LitElement, nothing, type TemplateResult } from 'lit'
 import type { Inbox } from '../client/inbox.ts'
-import type { AskDialog } from './inbox-ask'
 
 /** What a token may do. */
 export type Scope = 'read' | 'write' | 'manage' | 'consume'
+
+/** What the reader is asked before something is done. */
+export interface Question {
+  title: string
+  /** What will happen, to what. */
+  text: string
+  /** What the button says that does it. */
+  verb: string
+  isDangerous?: boolean
+  /** Asks for a reason, and when it shall be tried again. */
+  asksReason?: boolean
+}
+
+/** What the reader said. */
+export interface Reply {
+  reason: string
+  /** Null: as the subscription is configured. */
+  delaySeconds: number | null
+}
 
 /** What all views are given: the inbox they speak to, and the ways to get elsewhere. */
 export interface Desk {
@@ -15,8 +33,8 @@ export interface Desk {
   /** The address of a view and its query. */
   href(to: string): string
   go(to: string, options?: { replace?: boolean }): void
-  /** Asks the reader before something is done. */
-  ask: AskDialog['ask']
+  /** Asks the reader before something is done. @returns null when the reader does not want it */
+  ask(question: Question): Promise<Reply | null>
 }
 
 /** An element of the dashboard. If it cannot be drawn it says so, instead of staying blank or half done. */
