@@ -1,17 +1,14 @@
 import { css, html, nothing } from 'lit'
-import { live } from 'lit/directives/live.js'
-import { repeat } from 'lit/directives/repeat.js'
-import type { DeadLetter, DeadLetterPage, DeadLetterReasons } from '../client/types.ts'
-import { ago, alert, count, explain, loading, several, time } from './format'
+import type { DeadLetter, DeadLetterPage } from '../client/types.ts'
+import { alert, count, explain, loading, several } from './format'
 import { changedView } from './inbox-view'
+import { keyOf, letterTable, type LetterTable, reasonTable } from './inbox-letters'
 import { visible } from './json-source'
 import { Loader } from './loader'
 import { styles } from './styles'
-import { type Desk, link, View } from './view'
+import { type Desk, View } from './view'
 
 const PAGE = 50
-
-type ReasonGroup = DeadLetterReasons['data'][number]
 
 /**
  * Lists the dead letters, by their reasons and one by one, and redrives them. The payload of each is a click away.
@@ -166,57 +163,8 @@ export class InboxDeadLetters extends View {
       >
         <h2 id="reasons">By reason</h2>
         ${isComplete ? nothing : html`<p class="quiet">Of the newest letters only; there are more.</p>`}
-        <table>
-          <caption class="visually-hidden">
-            Reasons, the most frequent first
-          </caption>
-          <thead>
-            <tr>
-              <th scope="col">Reason</th>
-              <th scope="col" class="number">Letters</th>
-              <th scope="col" class="when">Newest</th>
-              <th scope="col" class="subscription">Subscriptions</th>
-              ${this.#canManage ? html`<th scope="col" class="actions">Actions</th>` : nothing}
-            </tr>
-          </thead>
-          <tbody>
-            ${repeat(
-              groups,
-              ({ reason }) => reason,
-              (group) => this.#renderReason(group),
-            )}
-          </tbody>
-        </table>
+        ${reasonTable(groups, this.#table())}
       </section>
-    `
-  }
-
-  #renderReason({ reason, count: letters, newest_failed_at, subscriptions }: ReasonGroup) {
-    const to = `dead-letters?${new URLSearchParams({ reason })}`
-    return html`
-      <tr>
-        <td data-label="Reason">${link(this.desk, to, visible(reason))}</td>
-        <td data-label="Letters" class="number">${count(letters)}</td>
-        <td data-label="Newest">${time(newest_failed_at, ago(newest_failed_at))}</td>
-        <td data-label="Subscriptions">${subscriptions.filter(Boolean).join(', ') || '–'}</td>
-        ${
-          this.#canManage
-            ? html`<td data-label="Actions">
-                ${
-                  this.gone.has(reason)
-                    ? 'Redriven'
-                    : html`<button
-                        aria-label="Redrive ${count(letters)} with the reason ${reason}"
-                        ?disabled=${this.busy}
-                        @click=${() => this.#redriveReason(reason, letters)}
-                      >
-                        Redrive ${count(letters)}
-                      </button>`
-                }
-              </td>`
-            : nothing
-        }
-      </tr>
     `
   }
 
@@ -269,7 +217,7 @@ export class InboxDeadLetters extends View {
         }
       </div>
       <div class="rows" @focusout=${this.#letGo} @pointerleave=${this.#letGo}>
-        ${data.length === 0 ? html`<p class="empty">No dead letters.</p>` : this.#renderTable(data)}
+        ${data.length === 0 ? html`<p class="empty">No dead letters.</p>` : letterTable(data, this.#table())}
       </div>
       <nav class="pages" aria-label="Pages">
         <button
@@ -288,78 +236,20 @@ export class InboxDeadLetters extends View {
     `
   }
 
-  #renderTable(letters: DeadLetter[]) {
-    return html`
-      <table>
-        <caption class="visually-hidden">
-          Dead letters, newest first
-        </caption>
-        <thead>
-          <tr>
-            ${this.#canManage ? html`<th class="select"><span class="visually-hidden">Select</span></th>` : nothing}
-            <th scope="col">Event</th>
-            <th scope="col">Reason</th>
-            <th scope="col" class="subscription">Subscription</th>
-            <th scope="col" class="number">Attempts</th>
-            <th scope="col" class="when">Failed</th>
-            ${this.#canManage ? html`<th scope="col" class="actions">Actions</th>` : nothing}
-          </tr>
-        </thead>
-        <tbody>
-          ${repeat(letters, keyOf, (letter) => this.#renderLetter(letter, letters))}
-        </tbody>
-      </table>
-    `
-  }
-
-  #renderLetter(letter: DeadLetter, page: DeadLetter[]) {
-    const { event_id, subscription, reason, retry_count, failed_at } = letter
-    const name = subscription ? `${event_id} in ${subscription}` : event_id
-    const key = keyOf(letter)
-    const isGone = this.gone.has(key)
-    return html`
-      <tr class=${isGone ? 'gone' : nothing}>
-        ${
-          this.#canManage
-            ? html`<td data-label="Select">
-                <input
-                  type="checkbox"
-                  aria-label="Select ${name}"
-                  ?disabled=${isGone}
-                  .checked=${live(this.selected.has(key))}
-                  @change=${() => this.#toggle(key)}
-                />
-              </td>`
-            : nothing
-        }
-        <td data-label="Event">
-          ${link(this.desk, `dead-letters?${changedView(this.query, { event: event_id })}`, event_id)}
-        </td>
-        <td data-label="Reason">${visible(reason)}</td>
-        <td data-label="Subscription">
-          ${subscription || html`<span class="quiet">refused by the database</span>`}
-        </td>
-        <td data-label="Attempts" class="number">${count(retry_count)}</td>
-        <td data-label="Failed">${time(failed_at, ago(failed_at))}</td>
-        ${
-          this.#canManage
-            ? html`<td data-label="Actions">
-                ${
-                  isGone
-                    ? 'Redriven'
-                    : html`<button
-                        aria-label="Redrive ${name}"
-                        ?disabled=${this.busy}
-                        @click=${() => this.#redrive([letter], page)}
-                      >
-                        Redrive
-                      </button>`
-                }
-              </td>`
-            : nothing
-        }
-      </tr>
-    `
+  /** What the tables show of each row, and what their controls call. */
+  #table(): LetterTable {
+    const { desk, query, selected, gone, busy: isBusy } = this
+    const page = this.#letters.value?.data ?? []
+    return {
+      desk,
+      query,
+      selected,
+      gone,
+      isBusy,
+      toggle: (key) => this.#toggle(key),
+      redrive: (letter) => void this.#redrive([letter], page),
+      redriveReason: (reason, letters) => void this.#redriveReason(reason, letters),
+    }
   }
 
   get #canManage(): boolean {
@@ -461,8 +351,5 @@ export class InboxDeadLetters extends View {
     this.desk.go(query ? `dead-letters?${query}` : 'dead-letters')
   }
 }
-
-/** An event has a letter for each subscription in which it failed. */
-const keyOf = ({ event_id, subscription }: DeadLetter) => `${event_id} ${subscription}`
 
 customElements.define('inbox-dead-letters', InboxDeadLetters)

@@ -1,25 +1,15 @@
-import { css, html, nothing, type PropertyValues } from 'lit'
-import { repeat } from 'lit/directives/repeat.js'
+import { html, nothing, type PropertyValues } from 'lit'
 import type { EventWithTimeline } from '../client/types.ts'
 import { type Action, askFirst, change } from './actions'
 import { COPY_REFUSED, copyText } from './clipboard'
 import { sourcesOf } from './connection'
-import { alert, badge, count, explain, loading, several, time } from './format'
+import { alert, badge, count, explain, loading, time } from './format'
+import { timeline } from './inbox-timeline'
 import { indented, visible } from './json-source'
 import { Loader } from './loader'
+import { detailStyles } from './inbox-detail-styles'
 import { styles } from './styles'
 import { type Desk, link, View } from './view'
-
-const HAPPENED: Record<string, string> = {
-  accepted: 'Accepted',
-  claimed: 'Claimed',
-  acked: 'Acknowledged',
-  nacked: 'Nacked',
-  released: 'Given back',
-  expired: 'The lease ended without an answer',
-  failed: 'Given up',
-  retried: 'Made pending again',
-}
 
 /**
  * Shows one whole event in a drawer: its body as it was sent, what happened to it, and what can be done to it.
@@ -39,125 +29,7 @@ export class InboxDetail extends View {
     trouble: { state: true },
   }
 
-  static override styles = [
-    styles,
-    css`
-      dialog {
-        display: none;
-        grid-template-rows: auto minmax(0, 1fr) auto;
-        width: min(44rem, 100vw);
-        max-width: none;
-        height: 100dvh;
-        max-height: none;
-        margin: 0 0 0 auto;
-        padding: 0;
-        border-width: 0 0 0 1px;
-        border-radius: 0;
-      }
-      dialog[open] {
-        display: grid;
-      }
-      header,
-      footer {
-        display: flex;
-        flex-wrap: wrap;
-        align-items: center;
-        gap: 0.5rem;
-        padding: 0.8rem 1.25rem;
-        border-bottom: 1px solid var(--border);
-      }
-      footer {
-        border-top: 1px solid var(--border);
-        border-bottom: 0;
-      }
-      h2 {
-        flex: 1;
-        margin: 0;
-        overflow-wrap: anywhere;
-      }
-      .body {
-        overflow: auto;
-        padding: 1rem 1.25rem;
-      }
-      .body:focus {
-        outline: none;
-      }
-      .body > section {
-        margin-bottom: 1.25rem;
-      }
-      dl {
-        display: grid;
-        grid-template-columns: max-content minmax(0, 1fr);
-        gap: 0.3rem 1rem;
-        margin: 0 0 1.25rem;
-      }
-      dt {
-        color: var(--quiet);
-      }
-      dd {
-        margin: 0;
-        overflow-wrap: anywhere;
-      }
-      pre {
-        overflow: auto;
-        max-height: 24rem;
-        margin: 0;
-        padding: 0.75rem;
-        border: 1px solid var(--border);
-        border-radius: 0.5rem;
-        background: var(--sunken);
-        white-space: pre-wrap;
-        overflow-wrap: anywhere;
-      }
-      .heading {
-        display: flex;
-        align-items: center;
-        gap: 0.5rem;
-        margin-bottom: 0.4rem;
-      }
-      .heading h3 {
-        flex: 1;
-        margin: 0;
-      }
-      ol {
-        margin: 0;
-        padding: 0;
-        list-style: none;
-      }
-      ol li {
-        position: relative;
-        padding: 0 0 0.75rem 1.4rem;
-        border-inline-start: 2px solid var(--border);
-        margin-inline-start: 0.35rem;
-        overflow-wrap: anywhere;
-      }
-      ol li:last-child {
-        border-color: transparent;
-        padding-bottom: 0;
-      }
-      ol li::before {
-        position: absolute;
-        top: 0.35rem;
-        inset-inline-start: -0.4rem;
-        width: 0.65rem;
-        height: 0.65rem;
-        border-radius: 50%;
-        background: var(--mark, var(--quiet));
-        content: '';
-      }
-      @media (prefers-reduced-motion: no-preference) {
-        dialog[open] {
-          animation: come 0.15s ease-out;
-        }
-        @keyframes come {
-          from {
-            translate: 2rem;
-            opacity: 0;
-          }
-        }
-      }
-    `,
-  ]
+  static override styles = [styles, detailStyles]
 
   declare desk: Desk
   /** The id of the event to show; empty closes the drawer. */
@@ -274,7 +146,7 @@ export class InboxDetail extends View {
       ${event.subscriptions.length > 0 ? this.#renderTakers(event) : nothing}
       ${this.#renderBody('Payload', payload)}
       ${metadata === 'null' ? nothing : this.#renderBody('Metadata', metadata)}
-      ${this.#renderTimeline(event)}
+      ${timeline(event, this.#reload)}
     `
   }
 
@@ -294,47 +166,6 @@ export class InboxDetail extends View {
             `,
           )}
         </dl>
-      </section>
-    `
-  }
-
-  #renderTimeline({ timeline, timeline_dropped }: EventWithTimeline) {
-    return html`
-      <section aria-labelledby="timeline">
-        <div class="heading">
-          <h3 id="timeline">Timeline</h3>
-          <button class="plain" @click=${this.#reload}>Refresh</button>
-        </div>
-        <ol>
-          ${repeat(
-            timeline,
-            ({ at, what, lease }, index) => `${at} ${what} ${lease ?? ''} ${index}`,
-            ({ at, what, by, subscription, consumer, attempt, why }, index) => html`
-              <li class=${what}>
-                <strong>${HAPPENED[what] ?? what}</strong>
-                <span class="quiet"
-                  >${[
-                    subscription && `in ${subscription}`,
-                    attempt && `attempt ${count(attempt)}`,
-                    consumer && `by ${visible(consumer)}`,
-                    by && `with the token ${visible(by)}`,
-                  ]
-                    .filter(Boolean)
-                    .join(', ')}</span
-                >
-                ${why ? html`<div>${visible(why)}</div>` : nothing}
-                <div class="quiet">${time(at)}</div>
-              </li>
-              ${
-                index === 0 && timeline_dropped > 0
-                  ? html`<li class="quiet">
-                      ${several(timeline_dropped, 'older entry', 'older entries')}
-                    </li>`
-                  : nothing
-              }
-            `,
-          )}
-        </ol>
       </section>
     `
   }

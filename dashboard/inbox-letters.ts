@@ -1,0 +1,165 @@
+import { html, nothing } from 'lit'
+import { live } from 'lit/directives/live.js'
+import { repeat } from 'lit/directives/repeat.js'
+import type { DeadLetter, DeadLetterReasons } from '../client/types.ts'
+import { ago, count, time } from './format'
+import { changedView } from './inbox-view'
+import { visible } from './json-source'
+import { type Desk, link } from './view'
+
+type ReasonGroup = DeadLetterReasons['data'][number]
+
+/** What the tables of dead letters show of each row, and what their controls call. */
+export interface LetterTable {
+  desk: Desk
+  query: string
+  /** The keys of letters. */
+  selected: ReadonlySet<string>
+  /** The keys of letters, and the reasons, that were redriven since they came. */
+  gone: ReadonlySet<string>
+  isBusy: boolean
+  toggle: (key: string) => void
+  redrive: (letter: DeadLetter) => void
+  redriveReason: (reason: string, letters: number) => void
+}
+
+/** An event has a letter for each subscription in which it failed. */
+export const keyOf = ({ event_id, subscription }: DeadLetter) => `${event_id} ${subscription}`
+
+/** The reasons, each with how many letters have it. */
+export function reasonTable(groups: ReasonGroup[], table: LetterTable) {
+  const canManage = table.desk.can('manage')
+  return html`
+    <table>
+      <caption class="visually-hidden">
+        Reasons, the most frequent first
+      </caption>
+      <thead>
+        <tr>
+          <th scope="col">Reason</th>
+          <th scope="col" class="number">Letters</th>
+          <th scope="col" class="when">Newest</th>
+          <th scope="col" class="subscription">Subscriptions</th>
+          ${canManage ? html`<th scope="col" class="actions">Actions</th>` : nothing}
+        </tr>
+      </thead>
+      <tbody>
+        ${repeat(
+          groups,
+          ({ reason }) => reason,
+          (group) => reasonRow(group, table),
+        )}
+      </tbody>
+    </table>
+  `
+}
+
+function reasonRow(
+  { reason, count: letters, newest_failed_at, subscriptions }: ReasonGroup,
+  { desk, gone, isBusy, redriveReason }: LetterTable,
+) {
+  const to = `dead-letters?${new URLSearchParams({ reason })}`
+  return html`
+    <tr>
+      <td data-label="Reason">${link(desk, to, visible(reason))}</td>
+      <td data-label="Letters" class="number">${count(letters)}</td>
+      <td data-label="Newest">${time(newest_failed_at, ago(newest_failed_at))}</td>
+      <td data-label="Subscriptions">${subscriptions.filter(Boolean).join(', ') || '–'}</td>
+      ${
+        desk.can('manage')
+          ? html`<td data-label="Actions">
+              ${
+                gone.has(reason)
+                  ? 'Redriven'
+                  : html`<button
+                      aria-label="Redrive ${count(letters)} with the reason ${reason}"
+                      ?disabled=${isBusy}
+                      @click=${() => redriveReason(reason, letters)}
+                    >
+                      Redrive ${count(letters)}
+                    </button>`
+              }
+            </td>`
+          : nothing
+      }
+    </tr>
+  `
+}
+
+/** The letters of a page, one by one. */
+export function letterTable(letters: DeadLetter[], table: LetterTable) {
+  const canManage = table.desk.can('manage')
+  return html`
+    <table>
+      <caption class="visually-hidden">
+        Dead letters, newest first
+      </caption>
+      <thead>
+        <tr>
+          ${canManage ? html`<th class="select"><span class="visually-hidden">Select</span></th>` : nothing}
+          <th scope="col">Event</th>
+          <th scope="col">Reason</th>
+          <th scope="col" class="subscription">Subscription</th>
+          <th scope="col" class="number">Attempts</th>
+          <th scope="col" class="when">Failed</th>
+          ${canManage ? html`<th scope="col" class="actions">Actions</th>` : nothing}
+        </tr>
+      </thead>
+      <tbody>
+        ${repeat(letters, keyOf, (letter) => letterRow(letter, table))}
+      </tbody>
+    </table>
+  `
+}
+
+function letterRow(letter: DeadLetter, table: LetterTable) {
+  const { desk, query, selected, gone, isBusy, toggle, redrive } = table
+  const canManage = desk.can('manage')
+  const { event_id, subscription, reason, retry_count, failed_at } = letter
+  const name = subscription ? `${event_id} in ${subscription}` : event_id
+  const key = keyOf(letter)
+  const isGone = gone.has(key)
+  return html`
+    <tr class=${isGone ? 'gone' : nothing}>
+      ${
+        canManage
+          ? html`<td data-label="Select">
+              <input
+                type="checkbox"
+                aria-label="Select ${name}"
+                ?disabled=${isGone}
+                .checked=${live(selected.has(key))}
+                @change=${() => toggle(key)}
+              />
+            </td>`
+          : nothing
+      }
+      <td data-label="Event">
+        ${link(desk, `dead-letters?${changedView(query, { event: event_id })}`, event_id)}
+      </td>
+      <td data-label="Reason">${visible(reason)}</td>
+      <td data-label="Subscription">
+        ${subscription || html`<span class="quiet">refused by the database</span>`}
+      </td>
+      <td data-label="Attempts" class="number">${count(retry_count)}</td>
+      <td data-label="Failed">${time(failed_at, ago(failed_at))}</td>
+      ${
+        canManage
+          ? html`<td data-label="Actions">
+              ${
+                isGone
+                  ? 'Redriven'
+                  : html`<button
+                      aria-label="Redrive ${name}"
+                      ?disabled=${isBusy}
+                      @click=${() => redrive(letter)}
+                    >
+                      Redrive
+                    </button>`
+              }
+            </td>`
+          : nothing
+      }
+    </tr>
+  `
+}
