@@ -150,7 +150,9 @@ export class Inbox implements T.Leases {
    * count anew, and take what has failed since.
    */
   redrive(which: T.RedriveWish, options?: Options): Promise<T.Redriven> {
-    return this.#data('POST', '/dlq/retry', { body: which, ...options, repeats: 0 })
+    // It goes on until none is left.
+    const long = { repeats: 0, timeoutMs: 300_000 }
+    return this.#data('POST', '/dlq/retry', { body: which, ...options, ...long })
   }
 
   /** @returns the name of the token, and what it may do */

@@ -33,11 +33,13 @@ export function sourcesOf(event: object): Sources {
 function withSources(text: string): unknown {
   const answer: unknown = JSON.parse(text)
   const data: unknown = Object(answer).data
-  if (typeof data === 'object' && data !== null && 'payload' in data)
+  if (typeof data === 'object' && data !== null && 'payload' in data) {
+    const own = memberSource(text, ['data'])
     sources.set(data, {
-      payload: memberSource(text, ['data', 'payload']),
-      metadata: memberSource(text, ['data', 'metadata']),
+      payload: memberSource(own, ['payload']),
+      metadata: memberSource(own, ['metadata']),
     })
+  }
   return answer
 }
 

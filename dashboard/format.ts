@@ -95,6 +95,12 @@ export function badge(status: string): TemplateResult {
   return html`<span class="badge ${status}" part="badge">${STATUS_LABELS[status] ?? status}</span>`
 }
 
+/** Says what went wrong, in words for a reader; of a change without an answer, that it may be done. */
+export const explainChange = (error: unknown) =>
+  error instanceof InboxError && error.status === 0
+    ? `${explain(error)} It may have been done all the same.`
+    : explain(error)
+
 /** Says what went wrong, in words for a reader. */
 export function explain(error: unknown): string {
   if (!(error instanceof InboxError)) return `This page made a mistake: ${String(error)}`

@@ -86,7 +86,14 @@ export class AskDialog extends View {
 function reasonFields() {
   return html`
     <label
-      >Reason <input name="reason" required maxlength="1000" .value=${live('')} autocomplete="off"
+      >Reason
+      <input
+        name="reason"
+        required
+        pattern=".*\\S.*"
+        maxlength="1000"
+        .value=${live('')}
+        autocomplete="off"
     /></label>
     <label
       >Again after, in seconds; empty as configured

@@ -222,7 +222,7 @@ export class InboxChart extends View {
     if (!busiest && !worst) return nothing
     return html`<li class="peaks">
       ${busiest ? link(this.desk, this.#eventsIn(busiest), `Most at ${label(busiest.at)}: ${count(busiest.accepted)}`) : nothing}
-      ${worst ? html` · ${link(this.desk, `${this.#eventsIn(worst)}&status=failed`, `most failed at ${label(worst.at)}: ${count(worst.failed)}`)}` : nothing}
+      ${worst ? html` · ${link(this.desk, 'inbox?status=failed&sort=updated_at+desc', `most failed at ${label(worst.at)}: ${count(worst.failed)}`)}` : nothing}
     </li>`
   }
 
@@ -235,8 +235,9 @@ export class InboxChart extends View {
 
 /** The least of 2, 4, 6, 8, 10, 20, 40 … that is not below a number. */
 function roundUp(value: number): number {
-  for (let power = 1; ; power *= 10)
+  for (let power = 1; power < value * 10 || power === 1; power *= 10)
     for (const step of [2, 4, 6, 8, 10]) if (step * power >= value) return step * power
+  return 2
 }
 
 /** The stored events as a line of steps; it rests where there are none. */

@@ -32,6 +32,10 @@ export class InboxConsumers extends View {
         overflow-wrap: anywhere;
         font-weight: 600;
       }
+      td[data-label='Consumer'],
+      td[data-label='Token'] {
+        overflow-wrap: anywhere;
+      }
       .ids {
         display: flex;
         flex-wrap: wrap;
@@ -138,10 +142,10 @@ export class InboxConsumers extends View {
     `
   }
 
-  #renderLeases({ leases, waiting, filter, max_attempts }: SubscriptionWithLeases) {
+  #renderLeases({ name, leases, waiting, filter, max_attempts }: SubscriptionWithLeases) {
     const takes = filter
       ? html`takes events with <code>${visible(JSON.stringify(filter))}</code>`
-      : html`takes what no other subscription does`
+      : html`takes ${name === 'inbox' ? 'what no other subscription does' : 'every event'}`
     const attempts =
       max_attempts === null ? '' : `, and gives up after ${several(max_attempts, 'attempt')}`
     return html`

@@ -1,12 +1,12 @@
 import { css, html, nothing } from 'lit'
 import type { DeadLetter, DeadLetterPage } from '../client/types.ts'
-import { alert, count, explain, loading, several } from './format'
+import { alert, count, explain, explainChange, loading, several } from './format'
 import { changedView } from './inbox-view'
 import { keyOf, letterTable, type LetterTable, reasonTable } from './inbox-letters'
 import { visible } from './json-source'
 import { Loader } from './loader'
 import { styles } from './styles'
-import { type Desk, View } from './view'
+import { type Desk, isNearRows, View } from './view'
 
 const PAGE = 50
 
@@ -24,6 +24,7 @@ export class InboxDeadLetters extends View {
     selected: { state: true },
     busy: { state: true },
     gone: { state: true },
+    goneReasons: { state: true },
     said: { state: true },
     trouble: { state: true },
   }
@@ -58,6 +59,13 @@ export class InboxDeadLetters extends View {
       td {
         overflow-wrap: anywhere;
       }
+      /* The whole reason is in the event. */
+      .reason {
+        display: -webkit-box;
+        overflow: hidden;
+        -webkit-box-orient: vertical;
+        -webkit-line-clamp: 3;
+      }
       td button {
         white-space: nowrap;
       }
@@ -73,8 +81,10 @@ export class InboxDeadLetters extends View {
   /** The keys of letters. */
   declare selected: ReadonlySet<string>
   declare busy: boolean
-  /** The keys of letters, and the reasons, that were redriven since they came. */
+  /** The keys of letters that were redriven since they came. */
   declare gone: ReadonlySet<string>
+  /** The reasons whose letters were. */
+  declare goneReasons: ReadonlySet<string>
   declare said: string
   declare trouble: string
 
@@ -103,6 +113,7 @@ export class InboxDeadLetters extends View {
     this.selected = new Set()
     this.busy = false
     this.gone = new Set()
+    this.goneReasons = new Set()
     this.said = ''
     this.trouble = ''
   }
@@ -118,7 +129,8 @@ export class InboxDeadLetters extends View {
   }
 
   override render() {
-    const { value, error, isSlow } = this.#letters
+    const { value, valueKey, error, isSlow } = this.#letters
+    const isOld = valueKey !== changedView(this.query, { event: null })
     const isGrouped = this.#reasons.value !== undefined || this.#reasons.error !== undefined
     // The groups stand above the letters, and would push them down.
     if (!isGrouped) return loading(this.#reasons.isSlow)
@@ -128,7 +140,7 @@ export class InboxDeadLetters extends View {
         <h2 id="title">Dead letters</h2>
         ${error === undefined ? nothing : alert(explain(error), this.#letters.again)}
         ${alert(this.trouble)}
-        ${value ? this.#renderPage(value) : error ? nothing : loading(isSlow)}
+        ${value ? this.#renderPage(value, isOld) : error ? nothing : loading(isSlow)}
       </section>
     `
   }
@@ -136,15 +148,18 @@ export class InboxDeadLetters extends View {
   protected override updated(): void {
     // The letters stay where they are when groups above them go.
     const reasons = this.renderRoot.querySelector<HTMLElement>('.reasons')
+    if (reasons && this.#height === 0) reasons.style.minHeight = ''
     this.#height = Math.max(this.#height, reasons?.offsetHeight ?? 0)
     if (reasons) reasons.style.minHeight = `${this.#height}px`
-    // What was redriven is not among the letters any more once they came anew.
-    if (this.#shown === this.#letters.value) return
-    this.#shown = this.#letters.value
-    this.gone = new Set()
+    // What was redriven is not among the rows any more once they came anew.
+    if (this.#shownLetters !== this.#letters.value) this.gone = new Set()
+    if (this.#shownReasons !== this.#reasons.value) this.goneReasons = new Set()
+    this.#shownLetters = this.#letters.value
+    this.#shownReasons = this.#reasons.value
   }
 
-  #shown: DeadLetterPage | undefined
+  #shownLetters: unknown
+  #shownReasons: unknown
 
   /** The greatest height that the groups had in this view. */
   #height = 0
@@ -168,8 +183,9 @@ export class InboxDeadLetters extends View {
     `
   }
 
-  #renderPage({ data, total, offset }: DeadLetterPage) {
-    const all = total ?? data.length
+  #renderPage({ data, total, offset }: DeadLetterPage, isOld: boolean) {
+    const isBusy = this.busy || isOld
+    const of = total === null ? '' : ` of ${count(total)}`
     const chosen = data.filter((letter) => this.selected.has(keyOf(letter)))
     const reason = new URLSearchParams(this.query).get('reason')
     return html`
@@ -189,45 +205,53 @@ export class InboxDeadLetters extends View {
               </li>
             </ul>`
       }
-      <div class="row bar">
-        <span role="status" class="quiet"
-          >${this.said || (chosen.length > 0 ? `${count(chosen.length)} selected` : `${count(data.length)} shown of ${count(all)}`)}</span
-        >
+      <div class="row bar" @focusout=${this.#letGo} @pointerleave=${this.#letGo}>
+        <span class="told quiet">
+          <span role="status"
+            >${[this.said, chosen.length > 0 && `${count(chosen.length)} selected.`].filter(Boolean).join(' ')}</span
+          >
+          ${isOld ? '' : `${count(data.length)} shown${of}`}
+        </span>
         ${this.#letters.waiting ? html`<button @click=${this.#show}>Changes: show</button>` : nothing}
         ${
           this.#canManage
             ? html`<button
                   class="main"
-                  ?disabled=${chosen.length === 0 || this.busy}
-                  @click=${() => this.#redrive(chosen, data)}
+                  ?disabled=${chosen.length === 0 || isBusy}
+                  @click=${() => this.#redrive(chosen)}
                 >
                   Redrive ${chosen.length > 0 ? `${count(chosen.length)} ` : ''}selected
                 </button>
                 ${
                   reason === null
                     ? html`<button
-                        ?disabled=${all === 0 || this.busy}
-                        @click=${() => this.#redriveAll(all)}
+                        ?disabled=${total === 0 || isBusy}
+                        @click=${() => this.#redriveAll(total ?? data.length)}
                       >
-                        Redrive all ${count(all)} …
+                        Redrive all ${count(total ?? data.length)} …
                       </button>`
                     : nothing
                 }`
             : nothing
         }
       </div>
-      <div class="rows" @focusout=${this.#letGo} @pointerleave=${this.#letGo}>
-        ${data.length === 0 ? html`<p class="empty">No dead letters.</p>` : letterTable(data, this.#table())}
+      <div
+        class=${isOld ? 'rows old' : 'rows'}
+        ?inert=${isOld}
+        @focusout=${this.#letGo}
+        @pointerleave=${this.#letGo}
+      >
+        ${data.length === 0 ? html`<p class="empty">${offset > 0 ? 'No dead letters on this page.' : 'No dead letters.'}</p>` : letterTable(data, this.#table())}
       </div>
       <nav class="pages" aria-label="Pages">
         <button
-          ?disabled=${offset === 0}
+          ?disabled=${isOld || offset === 0}
           @click=${() => this.#go({ offset: String(Math.max(0, offset - PAGE)) })}
         >
           Newer
         </button>
         <button
-          ?disabled=${total === null ? data.length < PAGE : offset + PAGE >= all}
+          ?disabled=${isOld || (total === null ? data.length < PAGE : offset + PAGE >= total)}
           @click=${() => this.#go({ offset: String(offset + PAGE) })}
         >
           Older
@@ -238,16 +262,16 @@ export class InboxDeadLetters extends View {
 
   /** What the tables show of each row, and what their controls call. */
   #table(): LetterTable {
-    const { desk, query, selected, gone, busy: isBusy } = this
-    const page = this.#letters.value?.data ?? []
+    const { desk, query, selected, gone, goneReasons, busy: isBusy } = this
     return {
       desk,
       query,
       selected,
       gone,
+      goneReasons,
       isBusy,
       toggle: (key) => this.#toggle(key),
-      redrive: (letter) => void this.#redrive([letter], page),
+      redrive: (letter) => void this.#redrive([letter]),
       redriveReason: (reason, letters) => void this.#redriveReason(reason, letters),
     }
   }
@@ -262,8 +286,7 @@ export class InboxDeadLetters extends View {
       text: 'Each event becomes pending again, also those that fail until you confirm.',
       verb: 'Redrive all',
     })
-    const isAny = () => true
-    if (reply) await this.#do(null, isAny, () => this.desk.inbox.redrive({ all: true }))
+    if (reply) await this.#do({ all: true }, () => this.desk.inbox.redrive({ all: true }))
   }
 
   async #redriveReason(reason: string, letters: number): Promise<void> {
@@ -272,62 +295,80 @@ export class InboxDeadLetters extends View {
       text: `Each event that failed with this reason becomes pending again: ${visible(reason)}`,
       verb: 'Redrive them',
     })
-    const isOfIt = (its: string) => its === reason
-    if (reply) await this.#do(null, isOfIt, () => this.desk.inbox.redrive({ reason }))
+    if (reply) await this.#do({ reason }, () => this.desk.inbox.redrive({ reason }))
   }
 
-  /** Redrives exactly these: an event of which another letter is shown too, and not chosen, in its subscription only. */
-  async #redrive(letters: DeadLetter[], page: DeadLetter[]): Promise<void> {
+  /**
+   * Redrives exactly these, in as few requests as that takes: an event whose letters are all here and chosen at once
+   * with others, any other letter in its own subscription.
+   */
+  async #redrive(letters: DeadLetter[]): Promise<void> {
     const { inbox } = this.desk
+    const { data = [], total = null } = this.#letters.value ?? {}
     const chosen = new Set(letters.map(keyOf))
+    const isAll = total === data.length && !new URLSearchParams(this.query).has('reason')
     const isWhole = ({ event_id }: DeadLetter) =>
-      page.every((other) => other.event_id !== event_id || chosen.has(keyOf(other)))
-    const whole = [...new Set(letters.filter(isWhole).map(({ event_id }) => event_id))]
-    const parts = letters.filter((letter) => !isWhole(letter) && letter.subscription)
-    await this.#do(
-      letters.map(({ event_id }) => event_id),
-      (_, key) => chosen.has(key),
-      async () => {
-        const retried = parts.map(({ event_id, subscription }) =>
-          inbox.retry(event_id, { subscription }),
-        )
-        await Promise.all(retried)
-        if (whole.length === 0) return { redriven: parts.length, skipped: 0 }
-        const { redriven, skipped } = await inbox.redrive({ event_ids: whole })
-        return { redriven: redriven + parts.length, skipped }
-      },
-    )
+      data.every((other) => other.event_id !== event_id || chosen.has(keyOf(other)))
+    // What the database refused is of no subscription.
+    const together = letters.filter((letter) => !letter.subscription || (isAll && isWhole(letter)))
+    const alone = letters.filter((letter) => !together.includes(letter))
+    const ids = [...new Set(together.map(({ event_id }) => event_id))]
+    await this.#do(letters, async () => {
+      const settled = await Promise.allSettled([
+        ...alone.map(async ({ event_id, subscription }) => {
+          await inbox.retry(event_id, { subscription })
+          return { redriven: 1, skipped: 0 }
+        }),
+        ...(ids.length > 0 ? [inbox.redrive({ event_ids: ids })] : []),
+      ])
+      const done = settled.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []))
+      const refused = settled.flatMap((each) => (each.status === 'rejected' ? [each.reason] : []))
+      if (done.length === 0) throw refused[0]
+      return {
+        redriven: done.reduce((sum, each) => sum + each.redriven, 0),
+        skipped: done.reduce((sum, each) => sum + each.skipped, 0),
+        refused,
+      }
+    })
   }
 
+  /** Does it, and says what became of it. @param meant the letters on this page, or all with a reason, or all */
   async #do(
-    ids: string[] | null,
-    isMeant: (reason: string, key: string) => boolean,
-    work: () => Promise<{ redriven: number; skipped: number }>,
+    meant: DeadLetter[] | { reason: string } | { all: true },
+    work: () => Promise<{ redriven: number; skipped: number; refused?: unknown[] }>,
   ): Promise<void> {
     const page = this.#letters.value?.data ?? []
-    const meant = page.filter((letter) => isMeant(letter.reason, keyOf(letter)))
-    const groups = ids ? [] : (this.#reasons.value?.data ?? [])
-    const whole = groups.filter(({ reason }) => isMeant(reason, ''))
+    const reasons = (this.#reasons.value?.data ?? []).map(({ reason }) => reason)
+    const isMeant = (reason: string) => !('reason' in meant) || meant.reason === reason
+    const letters = Array.isArray(meant) ? meant : page.filter(({ reason }) => isMeant(reason))
     this.busy = true
     this.trouble = this.said = ''
     try {
-      const { redriven, skipped } = await work()
+      const { redriven, skipped, refused = [] } = await work()
       const rest = skipped > 0 ? `, ${count(skipped)} no longer failed` : ''
       this.said = `${count(redriven)} redriven${rest}.`
-      this.gone = new Set([...this.gone, ...meant.map(keyOf), ...whole.map(({ reason }) => reason)])
+      this.trouble = refused.length > 0 ? explainChange(refused[0]) : ''
+      // It is not told which were skipped.
+      if (skipped + refused.length === 0) {
+        this.gone = new Set([...this.gone, ...letters.map(keyOf)])
+        if (!Array.isArray(meant)) this.goneReasons = new Set(reasons.filter(isMeant))
+      }
+      const keys = new Set(letters.map(keyOf))
+      this.selected = new Set([...this.selected].filter((key) => !keys.has(key)))
+      this.tellChange(
+        'redrive',
+        Array.isArray(meant) ? meant.map(({ event_id }) => event_id) : null,
+      )
     } catch (error) {
-      this.trouble = explain(error)
+      this.trouble = explainChange(error)
     }
     this.busy = false
-    this.selected = new Set()
-    this.tellChange('redrive', ids)
   }
 
   /** A newer list must wait while it would move, or change, what the reader is about to press. */
   #isHeld(shown: unknown, waiting: unknown): boolean {
     if (JSON.stringify(shown) === JSON.stringify(waiting)) return false
-    const rows = [...this.renderRoot.querySelectorAll('.rows')]
-    return this.selected.size > 0 || rows.some((each) => each.matches(':hover, :focus-within'))
+    return this.selected.size > 0 || isNearRows(this.renderRoot)
   }
 
   #letGo = (): void => void setTimeout(() => this.requestUpdate())

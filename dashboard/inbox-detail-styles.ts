@@ -47,11 +47,12 @@ export const detailStyles = css`
   }
   dl {
     display: grid;
-    grid-template-columns: max-content minmax(0, 1fr);
+    grid-template-columns: minmax(0, max-content) minmax(6rem, 1fr);
     gap: 0.3rem 1rem;
     margin: 0 0 1.25rem;
   }
   dt {
+    overflow-wrap: anywhere;
     color: var(--quiet);
   }
   dd {

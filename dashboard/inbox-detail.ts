@@ -1,11 +1,12 @@
 import { html, nothing, type PropertyValues } from 'lit'
+import { InboxError } from '../client/error.ts'
 import type { EventWithTimeline } from '../client/types.ts'
 import { type Action, askFirst, change } from './actions'
 import { COPY_REFUSED, copyText } from './clipboard'
 import { sourcesOf } from './connection'
-import { alert, badge, count, explain, loading, time } from './format'
+import { alert, badge, count, explain, explainChange, loading, time } from './format'
 import { timeline } from './inbox-timeline'
-import { indented, visible } from './json-source'
+import { compact, indented, visible } from './json-source'
 import { Loader } from './loader'
 import { detailStyles } from './inbox-detail-styles'
 import { styles } from './styles'
@@ -58,6 +59,7 @@ export class InboxDetail extends View {
   protected override willUpdate(changed: PropertyValues<this>): void {
     if (changed.has('eventId')) {
       this.said = this.trouble = ''
+      this.busy = false
       if (this.#event.valueKey !== this.eventId) this.#event.value = undefined
     }
     this.#event.want(this.eventId || null, this.news, this.tick)
@@ -75,8 +77,11 @@ export class InboxDetail extends View {
     const { inbox } = this.desk
     const shown = this.#event.valueKey === id ? this.#event.value : undefined
     if (shown && !this.#mustLoad) {
-      const { data } = await inbox.list({ event_id: id, body: 'preview', count: false }, { signal })
+      const wish = { event_id: id, body: 'preview', count: false } as const
+      const { data, unstored } = await inbox.list(wish, { signal })
       const [row] = data
+      // D1 could not be told of it in time: the next news say more.
+      if (!row && unstored) return shown
       const isSame = (['status', 'updated_at', 'retry_count'] as const).every(
         (name) => row?.[name] === shown[name],
       )
@@ -90,7 +95,10 @@ export class InboxDetail extends View {
   #mustLoad = false
 
   override render() {
-    const { value, error, isSlow } = this.#event
+    const { error, isSlow } = this.#event
+    // What was deleted meanwhile has nothing left to be done to.
+    const isGone = error instanceof InboxError && error.code === 'EVENT_NOT_FOUND'
+    const value = isGone ? undefined : this.#event.value
     return html`
       <dialog aria-labelledby="title" @close=${() => this.dispatchEvent(new Event('close'))}>
         <header>
@@ -172,7 +180,7 @@ export class InboxDetail extends View {
 
   #renderBody(label: string, source: string) {
     const name = label.toLowerCase()
-    const text = this.isRaw ? source : indented(source)
+    const text = this.#textOf(label, source)
     return html`
       <section>
         <div class="heading">
@@ -193,6 +201,18 @@ export class InboxDetail extends View {
     `
   }
 
+  /** A body as it is shown. It is made once, as it may be large. */
+  #textOf(label: string, source: string): string {
+    const key = `${this.isRaw}${source}`
+    const made = this.#texts.get(label)
+    if (made?.key === key) return made.text
+    const text = this.isRaw ? source : indented(source)
+    this.#texts.set(label, { key, text })
+    return text
+  }
+
+  readonly #texts = new Map<string, { key: string; text: string }>()
+
   #renderActions(event: EventWithTimeline) {
     const does = (action: Action, label: string, kind = '') =>
       html`<button class=${kind} ?disabled=${this.busy} @click=${() => this.#act(action)}>
@@ -211,9 +231,10 @@ export class InboxDetail extends View {
   /** A command that sends the event once more, under an id of its own. It has no token in it. */
   #curl(event: EventWithTimeline): string {
     const { payload, metadata } = sourcesOf(event)
-    const body = `{"payload":${payload}${metadata === 'null' ? '' : `,"metadata":${metadata}`}}`
+    const own = metadata === 'null' ? '' : `,"metadata":${compact(metadata)}`
+    const body = `{"payload":${compact(payload)}${own}}`
     return [
-      `curl -X POST '${this.desk.base}/events'`,
+      `curl -X POST '${this.desk.base.replaceAll("'", '%27')}/events'`,
       '-H "Authorization: Bearer $EVENT_INBOX_TOKEN"',
       "-H 'Content-Type: application/json'",
       `--data-raw '${body.replaceAll("'", String.raw`'\''`)}'`,
@@ -238,12 +259,21 @@ export class InboxDetail extends View {
     try {
       await change(desk, action, id, reply)
       this.tellChange(action, [id])
+      this.busy = false
+      // Another event may be open by now.
+      if (this.eventId !== id) return
       if (action === 'delete') this.dispatchEvent(new Event('close'))
       else this.#reload()
     } catch (error) {
-      this.trouble = explain(error)
+      this.busy = false
+      if (this.eventId === id) this.trouble = explainChange(error)
+      else
+        await desk.ask({
+          title: `${id} was not changed`,
+          text: explainChange(error),
+          verb: 'Go on',
+        })
     }
-    this.busy = false
   }
 }
 

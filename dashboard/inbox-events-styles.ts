@@ -97,7 +97,6 @@ export const eventsStyles = css`
   th.actions {
     width: 13.25rem;
   }
-  .rows.old,
   tr[aria-busy] {
     opacity: 0.55;
   }

@@ -2,7 +2,7 @@ import { html, nothing } from 'lit'
 import { live } from 'lit/directives/live.js'
 import type { Metrics, PreviewPage } from '../client/types.ts'
 import { type Action, askFirst, change, type Outcome } from './actions'
-import { alert, count, explain, loading, several } from './format'
+import { alert, count, explain, explainChange, loading, several } from './format'
 import { filterBar } from './inbox-filters'
 import { eventsStyles } from './inbox-events-styles'
 import { eventTable, type Row } from './inbox-table'
@@ -18,7 +18,7 @@ import {
 } from './inbox-view'
 import { Loader } from './loader'
 import { styles } from './styles'
-import { type Desk, View } from './view'
+import { type Desk, isNearRows, View } from './view'
 
 const DONE: Record<Action, string> = {
   ack: 'acknowledged',
@@ -27,9 +27,10 @@ const DONE: Record<Action, string> = {
   delete: 'deleted',
 }
 
-/** What a page of rows is made of, and when. */
+/** A page of rows, when it was asked for, and how many events waited for D1 then. */
 interface Listed extends PreviewPage {
   askedAt: number
+  waiting: number
 }
 
 /**
@@ -44,6 +45,7 @@ export class InboxEvents extends View {
     query: { attribute: false },
     news: { attribute: false },
     tick: { attribute: false },
+    changes: { attribute: false },
     selected: { state: true },
     busy: { state: true },
     said: { state: true },
@@ -60,13 +62,15 @@ export class InboxEvents extends View {
   /** Changes when there may be news. */
   declare news: string
   declare tick: number
+  /** How often the reader changed something. */
+  declare changes: number
   declare selected: ReadonlySet<string>
   declare busy: ReadonlySet<string>
   /** What was done last. */
   declare said: string
   declare trouble: string
   /** What was done to rows since they came. */
-  declare changed: ReadonlyMap<string, Outcome>
+  declare changed: ReadonlyMap<string, Outcome & { at: number }>
 
   #events = new Loader<Listed>(
     this,
@@ -76,7 +80,7 @@ export class InboxEvents extends View {
         { ...requestOf(key, askedAt), body: 'preview' },
         { signal },
       )
-      return { ...page, askedAt }
+      return { ...page, askedAt, waiting: this.metrics?.queue_depth ?? 0 }
     },
     (shown, waiting) => this.#isHeld(shown, waiting),
   )
@@ -86,6 +90,7 @@ export class InboxEvents extends View {
     this.query = ''
     this.news = ''
     this.tick = 0
+    this.changes = 0
     this.selected = new Set()
     this.busy = new Set()
     this.said = ''
@@ -100,8 +105,13 @@ export class InboxEvents extends View {
       this.selected = new Set()
       this.said = this.trouble = ''
     }
-    // Later pages stay as they are: their rows would move from page to page.
-    const news = cursorsOf(this.query).length === 0 ? this.news : ''
+    // Later pages stay as they are unless the reader changes something: their rows would move from page to page.
+    const isFirst = cursorsOf(this.query).length === 0
+    // What counts from now is asked for each minute.
+    const minute = new URLSearchParams(this.query).has('since')
+      ? Math.floor(Date.now() / 60_000)
+      : 0
+    const news = !isFirst ? `later ${this.changes}` : this.news && `${this.news} ${minute}`
     this.#events.want(listedBy(this.query), news, this.tick)
   }
 
@@ -117,27 +127,36 @@ export class InboxEvents extends View {
         <h2 id="title">Inbox</h2>
         ${filterBar(this.query, this.metrics, (changes) => this.#go({ ...changes, cursors: null }))}
         ${error === undefined ? nothing : alert(explain(error), this.#events.again)}
-        ${alert(this.trouble)} ${this.#renderBar(value)}
+        ${alert(this.trouble)} ${this.#renderBar(isOld ? undefined : value)}
         ${value ? this.#renderPage(value, isOld) : error ? nothing : loading(isSlow)}
       </section>
     `
   }
 
   #rows(page: Listed | undefined): Row[] {
-    return (page?.data ?? []).map((row) => ({ ...row, ...this.changed.get(row.event_id) }))
+    return (page?.data ?? []).map((row) => {
+      const { at, ...outcome } = this.changed.get(row.event_id) ?? { at: 0 }
+      // A list that was asked for later knows better.
+      return page && at > page.askedAt ? { ...row, ...outcome } : row
+    })
   }
 
   #renderBar(page: Listed | undefined) {
     const ids = [...this.selected]
     const rows = this.#rows(page).filter(({ event_id }) => this.selected.has(event_id))
     const idsOf = (status: string) =>
-      rows.filter((row) => row.status === status).map(({ event_id }) => event_id)
+      rows
+        .filter((row) => row.status === status && !this.busy.has(row.event_id))
+        .map(({ event_id }) => event_id)
     const [pending, failed] = [idsOf('pending'), idsOf('failed')]
     return html`
-      <div class="row bar">
-        <span role="status" class="quiet"
-          >${this.said || (ids.length > 0 ? `${count(ids.length)} selected` : this.#summary(page))}</span
-        >
+      <div class="row bar" @focusout=${this.#letGo} @pointerleave=${this.#letGo}>
+        <span class="told quiet">
+          <span role="status"
+            >${[this.said, ids.length > 0 && `${count(ids.length)} selected.`].filter(Boolean).join(' ')}</span
+          >
+          ${this.#summary(page)}
+        </span>
         ${this.#renderNews(page)}
         ${
           ids.length > 0
@@ -173,18 +192,17 @@ export class InboxEvents extends View {
     const { data, total, unstored, stale } = page
     const all = total === null || total === undefined ? '' : ` of ${count(total)}`
     const behind = stale ? `; ${several(stale, 'change')} not yet shown` : ''
-    return `${count(data.length)} shown${all}${this.#missing(unstored ?? 0)}${behind}`
+    return `${count(data.length)} shown${all}${this.#missing(unstored ?? 0, page.waiting)}${behind}`
   }
 
-  /** Says which events the database does not have, where they would be in the list. */
-  #missing(unstored: number): string {
-    if (unstored === 0 || !this.metrics) return ''
-    const { queue_depth } = this.metrics
+  /** Says how many events the database does not have, where they would be in the list. */
+  #missing(unstored: number, waiting: number): string {
     const chosen = statusesOf(this.query)
     const isWanted = (status: 'pending' | 'failed') =>
       chosen.length === 0 || chosen.includes(status)
-    const coming = isWanted('pending') ? Math.min(unstored, queue_depth) : 0
-    const refused = isWanted('failed') ? Math.max(0, unstored - queue_depth) : 0
+    const depth = Math.max(waiting, this.metrics?.queue_depth ?? 0)
+    const coming = isWanted('pending') ? Math.min(unstored, depth) : 0
+    const refused = isWanted('failed') ? unstored - Math.min(unstored, depth) : 0
     return (
       (coming > 0 ? `; ${several(coming, 'event')} not yet in the database` : '') +
       (refused > 0
@@ -232,12 +250,12 @@ export class InboxEvents extends View {
           </select>
         </label>
         <button
-          ?disabled=${cursors.length === 0}
+          ?disabled=${isOld || cursors.length === 0}
           @click=${() => this.#go({ cursors: cursors.slice(0, -1).join(' '), ...(cursors.length === 1 && { at: null }) })}
         >
           Newer
         </button>
-        <button ?disabled=${!next_cursor} @click=${() => this.#go(older)}>Older</button>
+        <button ?disabled=${isOld || !next_cursor} @click=${() => this.#go(older)}>Older</button>
       </nav>
     `
   }
@@ -253,27 +271,17 @@ export class InboxEvents extends View {
   #isHeld(shown: Listed, waiting: Listed): boolean {
     const same = JSON.stringify(shown.data) === JSON.stringify(waiting.data)
     if (same) return false
-    const rows = this.renderRoot.querySelector('.rows')
-    return this.selected.size > 0 || rows?.matches(':hover, :focus-within') === true
+    return this.selected.size > 0 || isNearRows(this.renderRoot)
   }
 
   /** Has a newer list shown once the hand is out of the way, which it is after this event. */
   #letGo = (): void => void setTimeout(() => this.requestUpdate())
 
   #show = (): void => {
-    this.selected = new Set()
+    const listed = new Set(this.#events.waiting?.data.map(({ event_id }) => event_id))
+    this.selected = new Set([...this.selected].filter((id) => listed.has(id)))
     this.#events.show()
   }
-
-  protected override updated(): void {
-    // What was done to rows is in the rows themselves once they came anew.
-    const rows = this.#events.value?.data
-    if (this.#shown === rows) return
-    this.#shown = rows
-    this.changed = new Map()
-  }
-
-  #shown: PreviewPage['data'] | undefined
 
   async #act(action: Action, id: string): Promise<void> {
     const { desk } = this
@@ -318,17 +326,19 @@ export class InboxEvents extends View {
     this.trouble = this.said = ''
     try {
       const { moved, refused, count: number = moved.size } = await work()
-      this.changed = new Map([...this.changed, ...moved])
+      const at = Date.now()
+      const outcomes = [...moved].map(([id, outcome]) => [id, { ...outcome, at }] as const)
+      this.changed = new Map([...this.changed, ...outcomes])
       this.said = `${ids.length === 1 ? ids[0] : count(number)} ${DONE[action]}.`
       this.trouble = refused.slice(0, 3).join(' ')
       if (refused.length > 3) this.trouble += ` And ${count(refused.length - 3)} more.`
       if (number === 0) this.said = ''
+      this.selected = new Set([...this.selected].filter((id) => !ids.includes(id)))
+      this.tellChange(action, moved.size > 0 ? [...moved.keys()] : ids)
     } catch (error) {
-      this.trouble = `${ids.length === 1 ? ids[0] : several(ids.length, 'event')}: ${explain(error)}`
+      this.trouble = `${ids.length === 1 ? ids[0] : several(ids.length, 'event')}: ${explainChange(error)}`
     }
     this.busy = new Set([...this.busy].filter((id) => !ids.includes(id)))
-    this.selected = new Set([...this.selected].filter((id) => !ids.includes(id)))
-    this.tellChange(action, ids)
     await this.updateComplete
     // The button that had the focus may be gone; the next key must not begin at the top of the page.
     if (row && !this.shadowRoot?.activeElement) row.querySelector('a')?.focus()

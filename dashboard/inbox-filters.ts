@@ -63,6 +63,10 @@ function timeFilter(query: string, apply: Apply) {
   const chooseSort = ({ target }: Event) => {
     if (target instanceof HTMLSelectElement) apply({ sort: target.value })
   }
+  const applyTime = (name: 'from' | 'to', local: string) => {
+    const time = utcTime(local)
+    if (time !== undefined) apply({ since: 'own', [name]: time })
+  }
   const bound = (name: 'from' | 'to', label: string) => html`
     <label
       >${label}
@@ -71,7 +75,7 @@ function timeFilter(query: string, apply: Apply) {
         step="1"
         name=${name}
         .value=${live(localTime(view.get(name)))}
-        @change=${({ target }: Event) => target instanceof HTMLInputElement && apply({ since: 'own', [name]: utcTime(target.value) })}
+        @change=${({ target }: Event) => target instanceof HTMLInputElement && applyTime(name, target.value)}
     /></label>
   `
   return html`
@@ -120,8 +124,12 @@ function finderForm(apply: Apply) {
           ${FINDERS.map(([name, label]) => html`<option value=${name}>${label}</option>`)}
         </select>
       </label>
-      <label hidden>Key <input name="key" placeholder="customer.id" autocomplete="off" /></label>
-      <label>Value <input name="value" required autocomplete="off" spellcheck="false" /></label>
+      <label hidden
+        >Key <input name="key" pattern=".*\\S.*" placeholder="customer.id" autocomplete="off"
+      /></label>
+      <label
+        >Value <input name="value" required pattern=".*\\S.*" autocomplete="off" spellcheck="false"
+      /></label>
       <button>Find</button>
     </form>
   `
@@ -165,4 +173,9 @@ function localTime(iso: string | null): string {
   return new Date(at.getTime() - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 19)
 }
 
-const utcTime = (local: string) => (local ? new Date(local).toISOString() : null)
+/** The same in UTC; undefined while a year is being typed. */
+function utcTime(local: string): string | null | undefined {
+  const at = new Date(local)
+  if (!local) return null
+  return at.getFullYear() >= 1970 && at.getFullYear() <= 9_999 ? at.toISOString() : undefined
+}

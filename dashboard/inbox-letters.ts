@@ -15,8 +15,10 @@ export interface LetterTable {
   query: string
   /** The keys of letters. */
   selected: ReadonlySet<string>
-  /** The keys of letters, and the reasons, that were redriven since they came. */
+  /** The keys of letters that were redriven since they came. */
   gone: ReadonlySet<string>
+  /** The reasons whose letters were. */
+  goneReasons: ReadonlySet<string>
   isBusy: boolean
   toggle: (key: string) => void
   redrive: (letter: DeadLetter) => void
@@ -56,12 +58,12 @@ export function reasonTable(groups: ReasonGroup[], table: LetterTable) {
 
 function reasonRow(
   { reason, count: letters, newest_failed_at, subscriptions }: ReasonGroup,
-  { desk, gone, isBusy, redriveReason }: LetterTable,
+  { desk, goneReasons, isBusy, redriveReason }: LetterTable,
 ) {
   const to = `dead-letters?${new URLSearchParams({ reason })}`
   return html`
     <tr>
-      <td data-label="Reason">${link(desk, to, visible(reason))}</td>
+      <td data-label="Reason">${link(desk, to, visible(reason), { kind: 'reason' })}</td>
       <td data-label="Letters" class="number">${count(letters)}</td>
       <td data-label="Newest">${time(newest_failed_at, ago(newest_failed_at))}</td>
       <td data-label="Subscriptions">${subscriptions.filter(Boolean).join(', ') || '–'}</td>
@@ -69,7 +71,7 @@ function reasonRow(
         desk.can('manage')
           ? html`<td data-label="Actions">
               ${
-                gone.has(reason)
+                goneReasons.has(reason)
                   ? 'Redriven'
                   : html`<button
                       aria-label="Redrive ${count(letters)} with the reason ${reason}"
@@ -123,7 +125,7 @@ function letterRow(letter: DeadLetter, table: LetterTable) {
     <tr class=${isGone ? 'gone' : nothing}>
       ${
         canManage
-          ? html`<td data-label="Select">
+          ? html`<td data-label="Select" class="select">
               <input
                 type="checkbox"
                 aria-label="Select ${name}"
@@ -137,7 +139,7 @@ function letterRow(letter: DeadLetter, table: LetterTable) {
       <td data-label="Event">
         ${link(desk, `dead-letters?${changedView(query, { event: event_id })}`, event_id)}
       </td>
-      <td data-label="Reason">${visible(reason)}</td>
+      <td data-label="Reason"><div class="reason">${visible(reason)}</div></td>
       <td data-label="Subscription">
         ${subscription || html`<span class="quiet">refused by the database</span>`}
       </td>

@@ -184,13 +184,15 @@ export class InboxOverview extends View {
     const last = metrics.last_processed_at
     const minutes = metrics.per_minute
     const before = minutes.at(-2)?.accepted ?? 0
+    const present = minutes.at(-1)?.accepted ?? 0
     const waiting =
-      metrics.oldest_unstored_seconds > 0
+      metrics.queue_depth > 0 || metrics.oldest_unstored_seconds > 0
         ? `oldest waits ${duration(metrics.oldest_unstored_seconds)}`
         : 'everything is in D1'
     const events = (status: string) => `inbox?${new URLSearchParams({ status })}`
     const share = metrics.total === 0 ? 0 : metrics.delivered / metrics.total
-    const percent = `${rate(share * 100)} %`
+    // Rounded down: all is delivered only when it is.
+    const percent = `${rate(Math.floor(share * 1_000) / 10)} %`
     return html`
       <dl>
         ${this.#card('Total', metrics.total, 'held', 'inbox')}
@@ -203,7 +205,8 @@ export class InboxOverview extends View {
           <dt>Events in the last minute</dt>
           <dd>
             ${count(before)}<small
-              >${rate(metrics.processing_rate)} a minute written, over 5 minutes</small
+              >${count(present)} so far in this one; ${rate(metrics.processing_rate)} a minute
+              written, over 5 minutes</small
             >
           </dd>
         </div>

@@ -10,6 +10,11 @@ export interface Draft {
   metadata: string
 }
 
+export const FIRST_DRAFT: Draft = {
+  payload: '{\n  "order": 17,\n  "amount": 12.50\n}',
+  metadata: '{"source": "dashboard"}',
+}
+
 /**
  * Sends a test event from a form.
  *

@@ -28,8 +28,9 @@ export interface TableState {
 export function eventTable(rows: Row[], state: TableState) {
   const { desk, selected, select } = state
   const canManage = desk.can('manage')
-  const all = rows.length > 0 && rows.every((row) => selected.has(row.event_id))
-  const selectAll = () => select(new Set(all ? [] : rows.map((row) => row.event_id)))
+  const there = rows.filter(({ status }) => status !== 'deleted').map(({ event_id }) => event_id)
+  const all = there.length > 0 && there.every((id) => selected.has(id))
+  const selectAll = () => select(new Set(all ? [] : there))
   return html`
     <table>
       <caption class="visually-hidden">
@@ -102,7 +103,7 @@ function eventRow(row: Row, state: TableState, canManage: boolean) {
           >
         </div>
       </td>
-      <td data-label="Source and type"><div>${members(row, desk)}</div></td>
+      <td data-label="Source and type"><div>${members(row, desk, query)}</div></td>
       <td data-label="Created">${time(row.created_at, ago(row.created_at))}</td>
       <td data-label="Retries" class="number">${count(row.retry_count)}</td>
       ${canManage ? html`<td data-label="Actions" class="actions">${actions(row, state)}</td>` : nothing}
@@ -110,12 +111,14 @@ function eventRow(row: Row, state: TableState, canManage: boolean) {
   `
 }
 
-/** Source and type, each a link to the events that share it. */
-function members({ members: found }: Row, desk: Desk) {
+const FIRST_PAGE = { cursors: null, at: null, event: null }
+
+/** Source and type, each a link to those of the events shown that share it. */
+function members({ members: found }: Row, desk: Desk, query: string) {
   const entries = Object.entries(found)
   if (entries.length === 0) return html`<span class="quiet none">–</span>`
   return entries.map(([name, value]) =>
-    link(desk, `inbox?${new URLSearchParams({ [name]: value })}`, visible(value), {
+    link(desk, `inbox?${changedView(query, { [name]: value, ...FIRST_PAGE })}`, visible(value), {
       label: `Events with ${name} ${value}`,
       kind: name === 'metadata.source' ? 'member source' : 'member',
     }),

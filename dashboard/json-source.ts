@@ -42,8 +42,12 @@ function lastMember(source: string, name: string): string {
   return found
 }
 
+/** What would be much longer than it is, because it is nested deeply, stays as it is. */
+const MOST_INDENTED = 1_000_000
+
 /** Indents JSON by two blanks a level. Its tokens stay as they are. */
 export function indented(source: string): string {
+  if (source.length > MOST_INDENTED / 4) return source
   let depth = 0
   let last = ''
   let out = ''
@@ -56,19 +60,27 @@ export function indented(source: string): string {
     if (text === ':') out += ': '
     else if (text === ',') out += `,${line()}`
     else out += text
+    if (out.length > MOST_INDENTED) return source
     if (OPENERS.includes(text)) depth++
     last = text
   }
   return out
 }
 
+/** JSON without blanks, and without characters that a terminal would take for keys. */
+export function compact(source: string): string {
+  return tokensOf(source)
+    .map(({ text }) => text)
+    .join('')
+    .replace(/[\u007f-\u009f]/g, escaped)
+}
+
+const escaped = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
+
 // LRM, RLM, ALM, the embeddings, overrides and isolates: they would have text show in another order than it is.
 const REORDERING = /[\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069]/g
 
 /** Text as it is read, from the left: what would reorder it is shown as its JSON escape. */
 export function visible(text: string): string {
-  return text.replace(
-    REORDERING,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  )
+  return text.replace(REORDERING, escaped)
 }

@@ -1,6 +1,8 @@
 import type { ReactiveController, ReactiveControllerHost } from 'lit'
 
 const MAX_DELAY_SECONDS = 60
+/** A timer takes no more than 2 ** 31 - 1 ms. */
+const LONGEST_SECONDS = 86_400
 
 /**
  * Repeats work while its element is on the page and the tab is visible, one run at a time.
@@ -30,9 +32,10 @@ export class Poll implements ReactiveController {
 
   /** The seconds it waits after the present failures, or 0 when there are none. */
   get backoffSeconds(): number {
-    return this.#failures === 0
-      ? 0
-      : Math.min(MAX_DELAY_SECONDS, Math.max(1, this.#seconds()) * 2 ** this.#failures)
+    const seconds = this.#seconds()
+    if (this.#failures === 0 || seconds <= 0) return 0
+    const growing = Math.min(MAX_DELAY_SECONDS, Math.max(1, seconds) * 2 ** this.#failures)
+    return Math.max(Math.min(seconds, LONGEST_SECONDS), growing)
   }
 
   hostConnected(): void {
@@ -45,6 +48,12 @@ export class Poll implements ReactiveController {
     this.#connected = false
     document.removeEventListener('visibilitychange', this.now)
     clearTimeout(this.#timer)
+  }
+
+  /** Works at once, and forgets what failed before: it is about something else now. */
+  anew(): void {
+    this.#failures = 0
+    this.now()
   }
 
   /** Works at once, or after the run that is under way; not while the tab is hidden. */
@@ -62,7 +71,7 @@ export class Poll implements ReactiveController {
     this.#host.requestUpdate()
     clearTimeout(this.#timer)
     if (this.#isAskedAgain) return this.now()
-    const delay = this.backoffSeconds || this.#seconds()
+    const delay = this.backoffSeconds || Math.min(this.#seconds(), LONGEST_SECONDS)
     if (this.#connected && !document.hidden && this.#seconds() > 0)
       this.#timer = setTimeout(this.now, delay * 1000)
   }

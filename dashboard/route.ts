@@ -31,7 +31,10 @@ export class Route implements ReactiveController {
   /** Takes over what the address says. */
   read = (): void => {
     if (this.#isApart) return
-    const own = partsOf(location.hash).find((part) => part.startsWith(this.#prefix)) ?? ''
+    const parts = partsOf(location.hash)
+    const own = parts.find((part) => part.startsWith(this.#prefix)) ?? ''
+    // An anchor of the page around is none of ours.
+    if (!own && parts.length > 0) return
     const to = own.slice(this.#prefix.length)
     if (to === this.to) return
     this.to = to

@@ -15,6 +15,14 @@ export const shellStyles = css`
     min-width: 0;
     container-type: inline-size;
   }
+  /* Beside the rows, not above them: they would move under the hand. */
+  .view > .alert {
+    position: fixed;
+    z-index: 1;
+    inset: auto 1rem 1rem;
+    margin: 0;
+    box-shadow: 0 0.25rem 1.5rem rgb(0 0 0 / 25%);
+  }
   nav {
     position: sticky;
     top: 1rem;

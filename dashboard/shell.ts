@@ -1,4 +1,5 @@
 import { html, nothing } from 'lit'
+import { keyed } from 'lit/directives/keyed.js'
 import { InboxError } from '../client/error.ts'
 import type { Inbox } from '../client/inbox.ts'
 import type { Metrics } from '../client/types.ts'
@@ -11,8 +12,7 @@ import './inbox-dead-letters'
 import './inbox-detail'
 import './inbox-events'
 import './inbox-overview'
-import type { Draft } from './inbox-send'
-import './inbox-send'
+import { type Draft, FIRST_DRAFT } from './inbox-send'
 import './inbox-sources'
 import { changedView, titleOf } from './inbox-view'
 import { Loader } from './loader'
@@ -81,6 +81,11 @@ export class EventInbox extends View {
   #used = ''
   #desk: Desk | undefined
   #asked = new AbortController()
+  /** Counts the inboxes and tokens that were in use: views of one never show another. */
+  #session = 0
+  /** How often the reader changed something. */
+  #changes = 0
+  #known: unknown
   /** When the counts came. */
   #asOf = 0
   /** How often they came. */
@@ -92,13 +97,10 @@ export class EventInbox extends View {
   #error: unknown
   /** Why the token in use is no good; there is no use in asking again with it. */
   #refusal = ''
-  #draft: Draft = {
-    payload: '{\n  "order": 17,\n  "amount": 12.50\n}',
-    metadata: '{"source": "dashboard"}',
-  }
+  #draft: Draft = { ...FIRST_DRAFT }
 
   #route = new Route(this, () => this.route)
-  #who = new Loader(this, (_, signal) => connect(this.#base, this.#used).whoami({ signal }))
+  #who = new Loader(this, async (_, signal) => this.#desk?.inbox.whoami({ signal }))
   #poll = new Poll(
     this,
     () => this.#ask(),
@@ -122,7 +124,12 @@ export class EventInbox extends View {
   protected override willUpdate(changed: Map<string, unknown>): void {
     if (changed.has('route')) this.#route.read()
     if (changed.has('endpoint') || changed.has('token')) this.#connect()
+    if (changed.has('refreshSeconds') && this.hasUpdated) this.#poll.now()
     this.#who.want(this.#desk && !this.#refusal ? this.#used : null, 0, this.#tick)
+    if (this.#known === this.#who.value) return
+    this.#known = this.#who.value
+    // Views draw anew when they are given another desk.
+    if (this.#desk) this.#desk = { ...this.#desk }
   }
 
   override render() {
@@ -133,12 +140,16 @@ export class EventInbox extends View {
     const name = VIEWS.find(([each]) => each === view)?.[0] ?? 'overview'
     if (this.pageTitle) document.title = `${titleOf(labelOf(name), query)} · ${this.pageTitle}`
     const wait = this.#poll.backoffSeconds
-    const trouble = `${explain(this.#error)}${wait ? ` Trying again in ${wait} s.` : ''}`
-    return html`
+    const trouble =
+      this.#error === undefined
+        ? ''
+        : `${explain(this.#error)}${wait ? ` Trying again in ${wait} s.` : ''}`
+    const views = html`
       <div class="frame">
         ${this.#renderNavigation(desk, name)}
-        <div class="view" @inbox-change=${this.#poll.now}>
-          ${this.#error === undefined ? nothing : alert(trouble, this.#poll.now)}
+        <div class="view" @inbox-change=${this.#change}>
+          ${trouble ? alert(trouble, this.#poll.now) : nothing}
+          ${trouble || this.#who.error === undefined ? nothing : alert(`What the token may do is not known. ${explain(this.#who.error)}`, this.#who.again)}
           ${this.#renderView(desk, name, query)}
         </div>
       </div>
@@ -147,11 +158,12 @@ export class EventInbox extends View {
         .eventId=${new URLSearchParams(query).get('event') ?? ''}
         .news=${this.#news}
         .tick=${this.#tick}
-        @inbox-change=${this.#poll.now}
+        @inbox-change=${this.#change}
         @close=${() => this.#close(name, query)}
       ></inbox-detail>
       <inbox-ask></inbox-ask>
     `
+    return keyed(this.#session, views)
   }
 
   #renderNavigation(desk: Desk, current: Name) {
@@ -167,7 +179,7 @@ export class EventInbox extends View {
         <ul>
           ${views.map(
             ([each, label]) =>
-              html`<li aria-current=${each === current ? 'true' : nothing}>
+              html`<li>
                 ${link(
                   desk,
                   each,
@@ -208,6 +220,7 @@ export class EventInbox extends View {
           .query=${query}
           .news=${news}
           .tick=${tick}
+          .changes=${this.#changes}
         ></inbox-events>`
       case 'dead-letters':
         return html`<inbox-dead-letters
@@ -250,10 +263,16 @@ export class EventInbox extends View {
   }
 
   /** Begins anew with another inbox or another token. */
-  #connect(refusal = ''): void {
-    this.#base = baseOf(this.endpoint)
-    this.#used = (this.token || keptToken(this.#base)).trim()
-    this.#refusal = refusal
+  #connect(): void {
+    this.#session++
+    this.#refusal = ''
+    try {
+      this.#base = baseOf(this.endpoint)
+    } catch {
+      this.#base = ''
+      this.#refusal = `The endpoint is not a URL: ${this.endpoint}`
+    }
+    this.#used = this.#base && (this.token || keptToken(this.#base)).trim()
     this.#error = undefined
     this.#asked.abort()
     this.#asOf = 0
@@ -271,7 +290,7 @@ export class EventInbox extends View {
           ask: (question) => this.#dialog().ask(question),
         }
       : undefined
-    this.#poll.now()
+    this.#poll.anew()
   }
 
   /** Makes what speaks to the inbox. What no request can carry is refused, and never asked with. */
@@ -303,7 +322,8 @@ export class EventInbox extends View {
       return true
     } catch (error) {
       if (asked.signal.aborted) return true
-      const isRefused = error instanceof InboxError && [401, 403].includes(error.status)
+      const isRefused =
+        error instanceof InboxError && ['UNAUTHORIZED', 'INSUFFICIENT_SCOPE'].includes(error.code)
       if (isRefused) this.#refusal = explain(error)
       else this.#error = error
       this.#tell('inbox-error', explain(error))
@@ -311,6 +331,11 @@ export class EventInbox extends View {
     } finally {
       this.requestUpdate()
     }
+  }
+
+  #change = (): void => {
+    this.#changes++
+    this.#poll.now()
   }
 
   #can(scope: Scope): boolean {
@@ -330,6 +355,7 @@ export class EventInbox extends View {
   }
 
   #signOut(): void {
+    this.#draft = { ...FIRST_DRAFT }
     keepToken(this.#base, '')
     this.token = ''
     this.#connect()

@@ -260,6 +260,9 @@ export const styles = css`
   tbody tr:hover {
     background: color-mix(in srgb, var(--sunken) 60%, transparent);
   }
+  .rows.old {
+    opacity: 0.55;
+  }
   tr.gone {
     color: var(--quiet);
   }
@@ -272,6 +275,9 @@ export const styles = css`
     margin-bottom: 0.5rem;
   }
   .bar [role='status'] {
+    flex: 1 1 12rem;
+  }
+  .bar .told {
     flex: 1 1 12rem;
   }
   .empty {
@@ -338,6 +344,9 @@ export const styles = css`
   .segments button[aria-pressed='true'] {
     background: var(--sunken);
     font-weight: 650;
+  }
+  time {
+    unicode-bidi: isolate;
   }
   .visually-hidden {
     position: absolute;
@@ -415,7 +424,7 @@ export const styles = css`
     form,
     .pages,
     .filters,
-    td.select {
+    .select {
       display: none !important;
     }
     .panel {

@@ -59,6 +59,11 @@ export abstract class View extends LitElement {
   }
 }
 
+/** Whether the mouse is among rows or at the bar above them, or the focus among rows. */
+export function isNearRows(root: ParentNode): boolean {
+  return root.querySelector('.rows:hover, .bar:hover, .rows:focus-within') !== null
+}
+
 /** A link to another view. The browser opens it by itself where another tab or window is asked for. */
 export function link(
   desk: Desk,

@@ -120,6 +120,37 @@ describe('the token', () => {
   })
 })
 
+test('views of one token never show, or change, what another one may see', async ({
+  inbox,
+  open,
+}) => {
+  await inbox.postId('of-two')
+  const page = await open('#/inbox')
+  await page.getByLabel('Select of-two').check()
+  await page.getByText('1 selected.').waitFor()
+  const asked = page.waitForRequest('**/inbox?**')
+  await page.evaluate(`document.querySelector('event-inbox').token = 'reader-token'`)
+  expect((await asked).headers()['authorization']).toBe('Bearer reader-token')
+  await page.getByText('reader', { exact: true }).waitFor()
+  await page.getByRole('link', { name: 'of-two', exact: true }).waitFor()
+  expect(await page.getByText('1 selected.').count()).toBe(0)
+  expect(await page.getByRole('button', { name: 'Acknowledge selected' }).count()).toBe(0)
+  await page.getByRole('link', { name: 'Sources' }).click()
+  await page.getByRole('heading', { name: 'Sources' }).waitFor()
+  const again = page.waitForRequest('**/sources')
+  await page.evaluate(`document.querySelector('event-inbox').token = 'dev-token'`)
+  expect((await again).headers()['authorization']).toBe('Bearer dev-token')
+})
+
+test('an endpoint that is no URL is said, and a right one mends it', async ({ inbox, open }) => {
+  const page = await open()
+  await page.getByText('Delivery rate').waitFor()
+  await page.evaluate(`document.querySelector('event-inbox').endpoint = 'http://'`)
+  await page.getByRole('alert').filter({ hasText: 'The endpoint is not a URL' }).waitFor()
+  await page.evaluate(`document.querySelector('event-inbox').endpoint = '${inbox.url.href}'`)
+  await page.getByText('Delivery rate').waitFor()
+})
+
 describe('the page is not blank', () => {
   test('where the browser’s own locale is malformed', async ({ inbox }) => {
     const browser = await launch({ LANG: 'C', LC_ALL: 'C' })

@@ -35,7 +35,8 @@ describe('a body', () => {
     await dialog.getByRole('button', { name: 'Copy as curl' }).click()
     await dialog.getByText('Command copied.').waitFor()
     const command = String(await page.evaluate('navigator.clipboard.readText()'))
-    expect(command).toContain(`--data-raw '{"payload":${payload}}'`)
+    const sent = '{"n":12345678901234567890,"a":1.50,"a":"x\u202etxt.exe","deep":{"b":[]}}'
+    expect(command).toContain(`--data-raw '{"payload":${sent}}'`)
     expect(command).not.toContain('dev-token')
     await dialog.getByRole('button', { name: 'Copy link' }).click()
     expect(await page.evaluate('navigator.clipboard.readText()')).toBe(page.url())
@@ -114,6 +115,35 @@ describe('dead letters', () => {
     await page.getByText('2 redriven.').waitFor()
     await expect.poll(async () => (await inbox.deadLetters()).length).toBe(0)
   })
+})
+
+test('nothing can be redriven by the numbers of another view while its own are on their way', async ({
+  inbox,
+  open,
+}) => {
+  for (const [id, reason] of [
+    ['view-1', 'one reason'],
+    ['view-2', 'another reason'],
+  ] as const) {
+    await inbox.post({ event_id: id, payload: {}, metadata: { source: 'shop' } })
+    await inbox.call('POST', `/inbox/${id}/nack`, { subscription: 'mail', error: reason })
+  }
+  await expect.poll(async () => (await inbox.deadLetters()).length).toBe(2)
+  const page = await open('#/dead-letters?reason=one+reason')
+  await page.getByText('1 shown of 1').waitFor()
+  const held: (() => void)[] = []
+  await page.route('**/dlq?limit=**', async (route) => {
+    await new Promise<void>((resolve) => held.push(resolve))
+    await route.continue()
+  })
+  await page.getByRole('button', { name: 'Remove the filter of the reason' }).click()
+  const all = page.getByRole('button', { name: /^Redrive all/ })
+  await all.waitFor()
+  expect([await all.isDisabled(), await page.getByText('shown of').count()]).toEqual([true, 0])
+  await expect.poll(() => held.length).toBeGreaterThan(0)
+  for (const release of held) release()
+  await page.getByText('2 shown of 2').waitFor()
+  expect(await all.isDisabled()).toBe(false)
 })
 
 test('the consumers have their counts, and who holds what until when', async ({ inbox, open }) => {
