@@ -35,7 +35,7 @@ const UNITS: [Intl.RelativeTimeFormatUnit, number][] = [
 
 export const count = (value: number) => numbers.format(value)
 export const rate = (value: number) => rates.format(value)
-export const moment = (iso: string) => moments.format(new Date(iso))
+const moment = (iso: string) => moments.format(new Date(iso))
 /** Formats the time of day, to the minute. */
 export const clock = (iso: string) => clocks.format(new Date(iso))
 /** Formats the time of day, to the second. */

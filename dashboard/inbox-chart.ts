@@ -13,7 +13,7 @@ export interface Bucket {
   failed: number
 }
 
-export const SERIES = [
+const SERIES = [
   ['accepted', 'Accepted'],
   ['stored', 'Stored'],
   ['delivered', 'Delivered'],

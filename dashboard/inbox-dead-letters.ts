@@ -139,8 +139,8 @@ export class InboxDeadLetters extends View {
       <section class="panel" aria-labelledby="title" aria-busy=${isSlow ? 'true' : 'false'}>
         <h2 id="title">Dead letters</h2>
         ${error === undefined ? nothing : alert(explain(error), this.#letters.again)}
-        ${alert(this.trouble)}
         ${value ? this.#renderPage(value, isOld) : error ? nothing : loading(isSlow)}
+        <div class="last">${alert(this.trouble)}</div>
       </section>
     `
   }

@@ -127,8 +127,9 @@ export class InboxEvents extends View {
         <h2 id="title">Inbox</h2>
         ${filterBar(this.query, this.metrics, (changes) => this.#go({ ...changes, cursors: null }))}
         ${error === undefined ? nothing : alert(explain(error), this.#events.again)}
-        ${alert(this.trouble)} ${this.#renderBar(isOld ? undefined : value)}
+        ${this.#renderBar(isOld ? undefined : value)}
         ${value ? this.#renderPage(value, isOld) : error ? nothing : loading(isSlow)}
+        <div class="last">${alert(this.trouble)}</div>
       </section>
     `
   }
@@ -269,8 +270,15 @@ export class InboxEvents extends View {
 
   /** A newer list must wait while it would move, or change, what the reader is about to press. */
   #isHeld(shown: Listed, waiting: Listed): boolean {
-    const same = JSON.stringify(shown.data) === JSON.stringify(waiting.data)
-    if (same) return false
+    const seen = (page: Listed) =>
+      JSON.stringify(
+        this.#rows(page).map(({ event_id, status, retry_count }) => [
+          event_id,
+          status,
+          retry_count,
+        ]),
+      )
+    if (seen(shown) === seen(waiting)) return false
     return this.selected.size > 0 || isNearRows(this.renderRoot)
   }
 

@@ -172,6 +172,15 @@ export const styles = css`
     color: var(--failed);
     overflow-wrap: anywhere;
   }
+  /* What an action came to stands below the rows, which it must not move, and is always in sight. */
+  .last {
+    position: sticky;
+    z-index: 1;
+    bottom: 4.5rem;
+  }
+  .last .alert {
+    margin: 0.75rem 0 0;
+  }
   .badge {
     display: inline-flex;
     align-items: center;
