@@ -68,10 +68,20 @@ test('the events of a consumer that was killed go to others, those of one that w
   const consumer = async (flags: string[]) => {
     const child = spawn(
       process.execPath,
-      [commandLine, 'consume', '--exec', 'sleep 30', '--url', server.url.href, ...flags],
+      [
+        commandLine,
+        'consume',
+        '--exec',
+        'echo begun; sleep 30',
+        '--url',
+        server.url.href,
+        ...flags,
+      ],
       { env: { ...process.env, EVENT_INBOX_TOKEN: 'dev-token' } },
     )
-    await expect.poll(async () => (await server.subscription()).leased).toBe(1)
+    // What is leased may still be on its way to the consumer, which would give it back.
+    await once(child.stdout, 'data')
+    expect((await server.subscription()).leased).toBe(1)
     return child
   }
   await client.send({ event_id: 'held', payload: {} })
