@@ -81,9 +81,15 @@ export class Inbox implements T.Leases {
     return this.#data('GET', pathOf(id), options)
   }
 
-  /** @returns an event with what happened to it, when, by whom and why */
-  async timeline(id: string, options?: Options): Promise<T.EventWithTimeline> {
-    return this.#data('GET', `${pathOf(id)}?include=timeline`, options)
+  /** @returns an event with what happened to it, when, by whom and why; with `body: 'none'` without its body */
+  timeline(id: string, options: Options & { body: 'none' }): Promise<T.EventTimeline>
+  timeline(id: string, options?: Options): Promise<T.EventWithTimeline>
+  timeline(id: string, { body = 'full', ...options }: Options & { body?: string } = {}) {
+    return this.#data<T.EventWithTimeline>(
+      'GET',
+      `${pathOf(id)}?include=timeline&body=${body}`,
+      options,
+    )
   }
 
   ack(id: string, { signal, ...body }: Act = {}): Promise<T.Moved> {
@@ -215,6 +221,7 @@ export class Inbox implements T.Leases {
       const { signal, body } = options
       const { event_id, status, retry_count, updated_at, timeline } = await this.timeline(id, {
         signal,
+        body: 'none',
       })
       // The status is that of all subscriptions together, so it does not tell.
       const last = timeline.findLast(

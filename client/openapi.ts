@@ -684,6 +684,8 @@ export interface components {
                 "metadata.type"?: string;
                 "payload.type"?: string;
             };
+            /** @description The names of those that took it when it came; `inbox` where no other one did. */
+            subscriptions: components["schemas"]["SubscriptionName"][];
         };
         PreviewPage: {
             data: components["schemas"]["EventPreview"][];
@@ -1111,6 +1113,29 @@ export interface components {
             timeline: components["schemas"]["Happened"][];
             /** @description How many happenings went before. */
             timeline_dropped: number;
+        };
+        /** @description What happened to an event, without its body. */
+        EventTimeline: {
+            event_id: components["schemas"]["EventId"];
+            status: components["schemas"]["Status"];
+            created_at: components["schemas"]["Time"];
+            updated_at: components["schemas"]["Time"];
+            retry_count: components["schemas"]["RetryCount"];
+            correlation_id: string;
+            /** @description Those that have not settled it for good. */
+            subscriptions: components["schemas"]["Taker"][];
+            /** @description How it was accepted, and the last 20 happenings, oldest first. */
+            timeline: components["schemas"]["Happened"][];
+            /** @description How many happenings went before. */
+            timeline_dropped: number;
+        };
+        /** @description An event without its body. */
+        EventState: {
+            event_id: components["schemas"]["EventId"];
+            status: components["schemas"]["Status"];
+            created_at: components["schemas"]["Time"];
+            updated_at: components["schemas"]["Time"];
+            retry_count: components["schemas"]["RetryCount"];
         };
         /** @description All of its members must match. A name is `payload.<key>` or `metadata.<key>`; one value of a list suffices, and a trailing `*` matches what begins so. */
         Filter: {
@@ -2246,6 +2271,8 @@ export interface operations {
             query?: {
                 /** @description `timeline` adds what happened to the event. */
                 include?: "event" | "timeline";
+                /** @description `none` leaves out payload and metadata; then D1 is not asked. */
+                body?: "full" | "none";
             };
             header?: {
                 /** @description Kept with the event, returned and logged; up to 128 of `A-Z a-z 0-9 . _ : -`, or one is made instead. */
@@ -2286,7 +2313,7 @@ export interface operations {
                      *     }
                      */
                     "application/json": {
-                        data: components["schemas"]["Event"] | components["schemas"]["EventWithTimeline"];
+                        data: components["schemas"]["Event"] | components["schemas"]["EventWithTimeline"] | components["schemas"]["EventTimeline"] | components["schemas"]["EventState"];
                         timestamp: components["schemas"]["Time"];
                     };
                 };

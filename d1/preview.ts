@@ -1,3 +1,4 @@
+import { INBOX } from '../shared/event'
 import { LIMITS } from '../shared/limits'
 
 /** This module cuts bodies short in SQL, so that D1 sends none of them whole. */
@@ -11,6 +12,8 @@ export type PreviewBody = {
   payload_bytes: number
   metadata_preview: string | null
   metadata_bytes: number
+  /** A JSON array of the names that took the event when it came; null for `inbox` alone. */
+  subscriptions: string | null
 } & Record<(typeof PREVIEW_MEMBERS)[number], string | null>
 
 // A UTF-16 unit takes at most three bytes. length() would count no further than to a NUL, which a JSON string may have.
@@ -22,6 +25,7 @@ export const PREVIEW_COLUMNS = [
   'octet_length(payload) AS payload_bytes',
   `substr(metadata, 1, ${LIMITS.PREVIEW_LENGTH}) AS metadata_preview`,
   'coalesce(octet_length(metadata), 0) AS metadata_bytes',
+  'subscriptions',
   ...PREVIEW_MEMBERS.map((name) => {
     const [column, key] = name.split('.')
     const value = `${column} ->> '$.${key}'`
@@ -38,4 +42,9 @@ export function shownMembers(body: PreviewBody): Record<string, string> {
     if (value !== null && value.length <= LIMITS.PREVIEW_MEMBER_LENGTH) shown[name] = value
   }
   return shown
+}
+
+/** The subscriptions that took the event when it came. */
+export function takerNames({ subscriptions }: Pick<PreviewBody, 'subscriptions'>): string[] {
+  return subscriptions === null ? [INBOX] : JSON.parse(subscriptions)
 }

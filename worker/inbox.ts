@@ -1,11 +1,11 @@
 import { type EventRow, readEvent } from '../d1/events'
 import { type PageRow, readOne, readPage } from '../d1/inbox'
-import { shownMembers } from '../d1/preview'
+import { shownMembers, takerNames } from '../d1/preview'
 import { isoTime } from '../shared/event'
 import { jsonOf, JsonText } from '../shared/json'
 import type { Flushed, HeldEvent, Untold } from '../shared/outcomes'
 import { eventNotFound, namedEvent } from './actions'
-import { eventResponse, eventToJson, jsonText, now } from './http/answers'
+import { eventResponse, eventToJson, json, jsonText, now } from './http/answers'
 import type { InboxRequest } from './http/middleware'
 import { readParameters } from './http/parameters'
 import { type InboxQuery, parseInboxQuery } from './inbox-query'
@@ -31,12 +31,14 @@ export async function getInbox(request: InboxRequest, env: Env): Promise<Respons
 
 /**
  * Answers GET /inbox/:id with the event as its shard has it at this moment, 404 when there is none.
- * With `include=timeline` it also tells what happened to it, and what its subscriptions do with it now.
+ * With `include=timeline` it also tells what happened to it, and what its subscriptions do with it now. With `body=none`
+ * it tells what the shard knows only, and costs no read of D1.
  */
 export async function getEvent(request: InboxRequest, env: Env): Promise<Response> {
   const event_id = namedEvent(request)
-  const read = readParameters(new URL(request.url).searchParams, ['include'])
+  const read = readParameters(new URL(request.url).searchParams, ['include', 'body'])
   const withStory = read.choice('include', ['event', 'timeline']) === 'timeline'
+  const withBody = read.choice('body', ['full', 'none']) === 'full'
   read.done()
   const [held] = await findInShards(env, [event_id], async (shard) => [
     await shard.get(event_id, withStory),
@@ -45,6 +47,10 @@ export async function getEvent(request: InboxRequest, env: Env): Promise<Respons
   const { status, retry_count, body } = held
   const [created_at, updated_at] = [isoTime(held.created_at), isoTime(held.updated_at)]
   const story = withStory ? storyToJson(held) : undefined
+  if (!withBody) {
+    const state = { event_id, status, retry_count, created_at, updated_at }
+    return json({ data: { ...state, ...story }, timestamp: now() })
+  }
   if (body)
     return eventResponse({ event_id, ...body, status, created_at, updated_at, retry_count }, story)
   const row = await readEvent(env.DB, event_id)
@@ -81,7 +87,8 @@ function rowToJson(row: PageRow): string {
   const { payload_preview, payload_bytes, metadata_preview, metadata_bytes } = row
   const event = { event_id, status, retry_count, created_at, updated_at }
   const body = { payload_preview, payload_bytes, metadata_preview, metadata_bytes }
-  return JSON.stringify({ ...event, ...body, members: shownMembers(row) })
+  const found = { members: shownMembers(row), subscriptions: takerNames(row) }
+  return JSON.stringify({ ...event, ...body, ...found })
 }
 
 async function nextCursor(

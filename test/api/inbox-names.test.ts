@@ -50,6 +50,16 @@ describe('a listing', () => {
     expect(await found(inbox, 'subscription=bill&correlation_id=trace-10')).toEqual(['b-2'])
   })
 
+  test('of previews names the subscriptions by which an event is found', async ({ inbox }) => {
+    const { data } = await inbox.client.list({ body: 'preview' })
+    expect(data.length).toBeGreaterThan(5)
+    for (const name of ['bill', 'billing', 'inbox']) {
+      const named = data.filter(({ subscriptions }) => subscriptions.includes(name))
+      const ids = named.map(({ event_id }) => event_id).toSorted()
+      expect(ids).toEqual(await found(inbox, `subscription=${name}`))
+    }
+  })
+
   test('finds it there also when D1 was told after the subscription had settled it', async ({
     inbox,
   }) => {

@@ -35,6 +35,7 @@ describe('a listing of previews', () => {
       metadata_preview: null,
       metadata_bytes: 0,
       members: {},
+      subscriptions: ['inbox'],
     })
     // No character is cut in two, though each of these is two units of UTF-16.
     const cut = [...long].slice(0, LIMITS.PREVIEW_LENGTH).join('')
