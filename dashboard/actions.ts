@@ -4,6 +4,14 @@ import type { Desk, Reply } from './view'
 /** What can be done to an event. */
 export type Action = 'ack' | 'nack' | 'retry' | 'delete'
 
+/** What is said of an event once it was done. */
+export const DONE: Record<Action, string> = {
+  ack: 'acknowledged',
+  nack: 'nacked',
+  retry: 'made pending again',
+  delete: 'deleted',
+}
+
 /** Asks what must be asked before an event is changed. @returns null when the reader does not want it any more */
 export async function askFirst(desk: Desk, action: Action, id: string): Promise<Reply | null> {
   if (action === 'nack')

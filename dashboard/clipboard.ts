@@ -7,5 +7,3 @@ export async function copyText(text: string): Promise<boolean> {
     return false
   }
 }
-
-export const COPY_REFUSED = 'The browser does not let this page copy. Select the text and copy it.'

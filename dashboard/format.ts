@@ -4,11 +4,14 @@ import { visible } from './json-source'
 
 /** This module formats values in the reader's language. */
 
-/** The reader's language; English where the browser's own is malformed, as `en-US@posix` is, which some have. */
-const locale = ((): string | undefined => {
+/**
+ * English, which the page is written in, with the customs of the reader's region: the order of dates, 12 or 24 hours.
+ * Plain English where the browser's own locale is malformed, as `en-US@posix` is, which some have.
+ */
+const locale = ((): string => {
   try {
-    new Intl.NumberFormat()
-    return undefined
+    const { region = 'GB' } = new Intl.Locale(navigator.language).maximize()
+    return new Intl.Locale('en', { region }).toString()
   } catch {
     return 'en'
   }
@@ -110,14 +113,13 @@ export function explain(error: unknown): string {
     : 'The service cannot be reached. Is it running, and does it allow this page?'
 }
 
-export function alert(message: string | undefined, retry?: () => void) {
+/** A message of what went wrong, with a button that does something about it. */
+export function alert(message: string | undefined, act?: () => void, label = 'Try again') {
   if (!message) return nothing
   return html`<p class="alert" role="alert">
-    <span>${message}</span> ${retry ? html`<button @click=${retry}>Try again</button>` : nothing}
+    <span>${message}</span> ${act ? html`<button @click=${act}>${label}</button>` : nothing}
   </p>`
 }
 
-/** What stands in the place of something that is on its way. Words come only when it takes a while. */
-export function loading(isSlow: boolean) {
-  return html`<p class="empty" role="status">${isSlow ? 'Loading …' : ''}</p>`
-}
+/** What stands in the place of something that is on its way. It is seen only when that takes a while. */
+export const loading = () => html`<p class="empty waits" role="status">Loading …</p>`

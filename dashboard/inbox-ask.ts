@@ -80,6 +80,9 @@ export class AskDialog extends View {
     this.#close()
   }
 
+  /** Asks no more; the reader does not want it. */
+  dismiss = (): void => this.#close()
+
   #close = (): void => this.renderRoot.querySelector('dialog')?.close()
 }
 

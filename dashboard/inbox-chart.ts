@@ -1,7 +1,7 @@
 import { css, html, nothing, svg } from 'lit'
 import { clock, count, dayAndHour } from './format'
 import { styles } from './styles'
-import { type Desk, link, View } from './view'
+import { type Desk, follow, link, View } from './view'
 
 /** What happened in a minute or an hour. */
 export interface Bucket {
@@ -61,6 +61,12 @@ export class InboxChart extends View {
         justify-content: space-between;
         color: var(--quiet);
         font-size: 0.75rem;
+      }
+      /* Five times with a day and an hour do not fit. */
+      @container (width < 34rem) {
+        .times :nth-child(even) {
+          display: none;
+        }
       }
       svg {
         width: 100%;
@@ -199,12 +205,7 @@ export class InboxChart extends View {
   #renderHit(bucket: Bucket, index: number, label: string) {
     const numbers = SERIES.map(([name, text]) => `${text.toLowerCase()} ${count(bucket[name])}`)
     const to = this.#eventsIn(bucket)
-    const follow = (event: MouseEvent) => {
-      if (event.ctrlKey || event.metaKey || event.shiftKey) return
-      event.preventDefault()
-      this.desk.go(to)
-    }
-    return svg`<a href=${this.desk.href(to)} tabindex="-1" @click=${follow}>
+    return svg`<a href=${this.desk.href(to)} tabindex="-1" @click=${follow(this.desk, to)}>
       <rect class="hit" x=${index * 100} width="100" y="0" height=${HEIGHT}>
         <title>${label}: ${numbers.join(', ')}</title>
       </rect>

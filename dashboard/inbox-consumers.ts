@@ -1,7 +1,7 @@
 import { css, html, nothing } from 'lit'
 import { repeat } from 'lit/directives/repeat.js'
 import type { Metrics, SubscriptionWithLeases } from '../client/types.ts'
-import { alert, count, duration, explain, loading, several, time } from './format'
+import { count, duration, loading, several, time } from './format'
 import { visible } from './json-source'
 import { Loader } from './loader'
 import { styles } from './styles'
@@ -67,7 +67,7 @@ export class InboxConsumers extends View {
 
   override render() {
     const { metrics } = this
-    if (!metrics) return loading(true)
+    if (!metrics) return loading()
     const name = new URLSearchParams(this.query).get('name')
     return html`
       <section class="panel" aria-labelledby="title">
@@ -114,7 +114,7 @@ export class InboxConsumers extends View {
       html`<td data-label=${label} class="number">${count(value)}</td>`
     return html`
       <tr class=${isOpen ? 'open' : nothing}>
-        <td data-label="Subscription" class="name">
+        <td data-label="Subscription" class="name main">
           ${link(this.desk, isOpen ? 'consumers' : `consumers?name=${name}`, name, {
             label: isOpen ? `Close ${name}` : name,
           })}
@@ -132,12 +132,10 @@ export class InboxConsumers extends View {
   }
 
   #renderOne(name: string) {
-    const { value, valueKey, error, isSlow } = this.#one
     return html`
-      <section class="panel" aria-labelledby="one">
+      <section class="panel" aria-labelledby="one" aria-busy=${String(this.#one.isAwaited)}>
         <h2 id="one">${name}</h2>
-        ${error === undefined ? nothing : alert(explain(error), this.#one.again)}
-        ${value && valueKey === name ? this.#renderLeases(value) : error ? nothing : loading(isSlow)}
+        ${this.#one.render((subscription) => this.#renderLeases(subscription))}
       </section>
     `
   }
@@ -178,7 +176,7 @@ export class InboxConsumers extends View {
                       <td data-label="Token">${visible(token)}</td>
                       <td data-label="Since">${time(claimed_at)}</td>
                       <td data-label="Until">${time(expires_at)}</td>
-                      <td data-label="Events">
+                      <td data-label="Events" class="wide">
                         <div class="ids">
                           ${event_ids.map((id) => link(this.desk, `consumers?${new URLSearchParams({ name: new URLSearchParams(this.query).get('name') ?? '', event: id })}`, id))}
                         </div>

@@ -1,19 +1,21 @@
 import { css, html, nothing } from 'lit'
-import type { DeadLetter, DeadLetterPage } from '../client/types.ts'
-import { alert, count, explain, explainChange, loading, several } from './format'
-import { changedView } from './inbox-view'
+import type { DeadLetter, DeadLetterPage, DeadLetterReasons } from '../client/types.ts'
+import { count, explainChange, several } from './format'
+import { changedView, listedBy } from './inbox-view'
 import { keyOf, letterTable, type LetterTable, reasonTable } from './inbox-letters'
 import { visible } from './json-source'
 import { Loader } from './loader'
+import { Rows } from './rows'
 import { styles } from './styles'
-import { type Desk, isNearRows, View } from './view'
+import { type Desk, View } from './view'
 
 const PAGE = 50
 
+/** A page of letters, and the reasons of all. */
+type Listed = DeadLetterPage & { reasons: DeadLetterReasons }
+
 /**
  * Lists the dead letters, by their reasons and one by one, and redrives them. The payload of each is a click away.
- *
- * @fires inbox-change - after letters were redriven; `detail` is `{ action, ids }`
  */
 export class InboxDeadLetters extends View {
   static override properties = {
@@ -21,18 +23,14 @@ export class InboxDeadLetters extends View {
     query: { attribute: false },
     news: { attribute: false },
     tick: { attribute: false },
-    selected: { state: true },
-    busy: { state: true },
     gone: { state: true },
     goneReasons: { state: true },
-    said: { state: true },
-    trouble: { state: true },
   }
 
   static override styles = [
     styles,
     css`
-      :host {
+      .views {
         display: grid;
         grid-template-columns: minmax(0, 1fr);
         gap: 1rem;
@@ -78,31 +76,30 @@ export class InboxDeadLetters extends View {
   /** Changes when there may be news. */
   declare news: string
   declare tick: number
-  /** The keys of letters. */
-  declare selected: ReadonlySet<string>
-  declare busy: boolean
   /** The keys of letters that were redriven since they came. */
   declare gone: ReadonlySet<string>
   /** The reasons whose letters were. */
   declare goneReasons: ReadonlySet<string>
-  declare said: string
-  declare trouble: string
 
-  #letters = new Loader<DeadLetterPage>(
+  #rows = new Rows(this)
+  #letters = new Loader<Listed>(
     this,
-    (key, signal) => {
+    async (key, signal) => {
       const view = new URLSearchParams(key)
       const reason = view.get('reason')
       const offset = Number(view.get('offset')) || 0
       const which = { limit: PAGE, offset, ...(reason !== null && { reason }) }
-      return this.desk.inbox.deadLetters({ ...which, signal })
+      const { inbox } = this.desk
+      const [page, reasons] = await Promise.all([
+        inbox.deadLetters({ ...which, signal }),
+        inbox.deadLetterReasons({ signal }),
+      ])
+      return { ...page, reasons }
     },
-    (shown, waiting) => this.#isHeld(shown.data, waiting.data),
-  )
-  #reasons = new Loader(
-    this,
-    (_, signal) => this.desk.inbox.deadLetterReasons({ signal }),
-    (shown, waiting) => this.#isHeld(shown.data, waiting.data),
+    {
+      mustWait: (shown, waiting) => this.#rows.mustWait(seenOf(shown), seenOf(waiting)),
+      keepsOld: true,
+    },
   )
 
   constructor() {
@@ -110,83 +107,57 @@ export class InboxDeadLetters extends View {
     this.query = ''
     this.news = ''
     this.tick = 0
-    this.selected = new Set()
-    this.busy = false
     this.gone = new Set()
     this.goneReasons = new Set()
-    this.said = ''
-    this.trouble = ''
   }
 
   protected override willUpdate(changed: Map<string, unknown>): void {
     const before: unknown = changed.get('query')
-    const key = changedView(this.query, { event: null })
-    if (typeof before === 'string' && changedView(before, { event: null }) !== key)
-      this.selected = new Set()
-    if (typeof before === 'string') this.#height = 0
+    const key = listedBy(this.query)
+    if (typeof before === 'string' && listedBy(before) !== key) this.#rows.select([])
     this.#letters.want(key, this.news, this.tick)
-    this.#reasons.want('', this.news, this.tick)
   }
 
   override render() {
-    const { value, valueKey, error, isSlow } = this.#letters
-    const isOld = valueKey !== changedView(this.query, { event: null })
-    const isGrouped = this.#reasons.value !== undefined || this.#reasons.error !== undefined
-    // The groups stand above the letters, and would push them down.
-    if (!isGrouped) return loading(this.#reasons.isSlow)
-    return html`
-      ${this.#renderReasons()}
-      <section class="panel" aria-labelledby="title" aria-busy=${isSlow ? 'true' : 'false'}>
-        <h2 id="title">Dead letters</h2>
-        ${error === undefined ? nothing : alert(explain(error), this.#letters.again)}
-        ${value ? this.#renderPage(value, isOld) : error ? nothing : loading(isSlow)}
-        <div class="last">${alert(this.trouble)}</div>
-      </section>
-    `
+    const letters = this.#letters
+    return html`<div class="views" aria-busy=${String(letters.isAwaited)}>
+      ${letters.render((page) => this.#renderPage(page, letters.isOld))}
+    </div>`
   }
 
   protected override updated(): void {
-    // The letters stay where they are when groups above them go.
-    const reasons = this.renderRoot.querySelector<HTMLElement>('.reasons')
-    if (reasons && this.#height === 0) reasons.style.minHeight = ''
-    this.#height = Math.max(this.#height, reasons?.offsetHeight ?? 0)
-    if (reasons) reasons.style.minHeight = `${this.#height}px`
     // What was redriven is not among the rows any more once they came anew.
-    if (this.#shownLetters !== this.#letters.value) this.gone = new Set()
-    if (this.#shownReasons !== this.#reasons.value) this.goneReasons = new Set()
-    this.#shownLetters = this.#letters.value
-    this.#shownReasons = this.#reasons.value
+    if (this.#shown === this.#letters.value) return
+    this.#shown = this.#letters.value
+    this.gone = new Set()
+    this.goneReasons = new Set()
   }
 
-  #shownLetters: unknown
-  #shownReasons: unknown
+  #shown: unknown
 
-  /** The greatest height that the groups had in this view. */
-  #height = 0
-
-  #renderReasons() {
-    const { data: groups = [], complete: isComplete = true } = this.#reasons.value ?? {}
-    const error = this.#reasons.error
-    if (error !== undefined) return alert(explain(error), this.#reasons.again)
-    if (groups.length === 0 && this.#height === 0) return nothing
+  #renderPage(page: Listed, isOld: boolean) {
+    const { data, complete } = page.reasons
     return html`
-      <section
-        class="panel rows reasons"
-        aria-labelledby="reasons"
-        @focusout=${this.#letGo}
-        @pointerleave=${this.#letGo}
-      >
-        <h2 id="reasons">By reason</h2>
-        ${isComplete ? nothing : html`<p class="quiet">Of the newest letters only; there are more.</p>`}
-        ${reasonTable(groups, this.#table())}
+      ${
+        data.length === 0
+          ? nothing
+          : html`<section class="panel" aria-labelledby="reasons">
+              <h2 id="reasons">By reason</h2>
+              ${complete ? nothing : html`<p class="quiet">Of the newest letters only; there are more.</p>`}
+              <div class="rows">${reasonTable(page.reasons, this.#table())}</div>
+            </section>`
+      }
+      <section class="panel" aria-labelledby="title">
+        <h2 id="title" class="home">Dead letters</h2>
+        ${this.#renderLetters(page, isOld)}
       </section>
     `
   }
 
-  #renderPage({ data, total, offset }: DeadLetterPage, isOld: boolean) {
-    const isBusy = this.busy || isOld
+  #renderLetters({ data, total, offset }: Listed, isOld: boolean) {
+    const isBusy = this.desk.work.busy.size > 0 || isOld
     const of = total === null ? '' : ` of ${count(total)}`
-    const chosen = data.filter((letter) => this.selected.has(keyOf(letter)))
+    const chosen = data.filter((letter) => this.#rows.selected.has(keyOf(letter)))
     const reason = new URLSearchParams(this.query).get('reason')
     return html`
       ${
@@ -205,12 +176,12 @@ export class InboxDeadLetters extends View {
               </li>
             </ul>`
       }
-      <div class="row bar" @focusout=${this.#letGo} @pointerleave=${this.#letGo}>
+      <div class="row bar">
         <span class="told quiet">
           <span role="status"
-            >${[this.said, chosen.length > 0 && `${count(chosen.length)} selected.`].filter(Boolean).join(' ')}</span
+            >${chosen.length > 0 ? `${count(chosen.length)} selected` : nothing}</span
           >
-          ${isOld ? '' : `${count(data.length)} shown${of}`}
+          ${isOld || chosen.length > 0 ? nothing : `${count(data.length)} shown${of}`}
         </span>
         ${this.#letters.waiting ? html`<button @click=${this.#show}>Changes: show</button>` : nothing}
         ${
@@ -235,12 +206,7 @@ export class InboxDeadLetters extends View {
             : nothing
         }
       </div>
-      <div
-        class=${isOld ? 'rows old' : 'rows'}
-        ?inert=${isOld}
-        @focusout=${this.#letGo}
-        @pointerleave=${this.#letGo}
-      >
+      <div class=${isOld ? 'rows old' : 'rows'} ?inert=${isOld}>
         ${data.length === 0 ? html`<p class="empty">${offset > 0 ? 'No dead letters on this page.' : 'No dead letters.'}</p>` : letterTable(data, this.#table())}
       </div>
       <nav class="pages" aria-label="Pages">
@@ -262,15 +228,13 @@ export class InboxDeadLetters extends View {
 
   /** What the tables show of each row, and what their controls call. */
   #table(): LetterTable {
-    const { desk, query, selected, gone, goneReasons, busy: isBusy } = this
+    const { desk, query, gone, goneReasons } = this
     return {
       desk,
       query,
-      selected,
+      rows: this.#rows,
       gone,
       goneReasons,
-      isBusy,
-      toggle: (key) => this.#toggle(key),
       redrive: (letter) => void this.#redrive([letter]),
       redriveReason: (reason, letters) => void this.#redriveReason(reason, letters),
     }
@@ -289,9 +253,9 @@ export class InboxDeadLetters extends View {
     if (reply) await this.#do({ all: true }, () => this.desk.inbox.redrive({ all: true }))
   }
 
-  async #redriveReason(reason: string, letters: number): Promise<void> {
+  async #redriveReason(reason: string, letters: string): Promise<void> {
     const reply = await this.desk.ask({
-      title: `Redrive ${several(letters, 'dead letter')}?`,
+      title: `Redrive ${letters}?`,
       text: `Each event that failed with this reason becomes pending again: ${visible(reason)}`,
       verb: 'Redrive them',
     })
@@ -332,65 +296,44 @@ export class InboxDeadLetters extends View {
     })
   }
 
-  /** Does it, and says what became of it. @param meant the letters on this page, or all with a reason, or all */
+  /** Does it. @param meant the letters on this page, or all with a reason, or all */
   async #do(
     meant: DeadLetter[] | { reason: string } | { all: true },
     work: () => Promise<{ redriven: number; skipped: number; refused?: unknown[] }>,
   ): Promise<void> {
-    const page = this.#letters.value?.data ?? []
-    const reasons = (this.#reasons.value?.data ?? []).map(({ reason }) => reason)
+    const { data = [], reasons = undefined } = this.#letters.value ?? {}
     const isMeant = (reason: string) => !('reason' in meant) || meant.reason === reason
-    const letters = Array.isArray(meant) ? meant : page.filter(({ reason }) => isMeant(reason))
-    this.busy = true
-    this.trouble = this.said = ''
-    try {
+    const letters = Array.isArray(meant) ? meant : data.filter(({ reason }) => isMeant(reason))
+    const ids = Array.isArray(meant) ? meant.map(({ event_id }) => event_id) : null
+    const [first] = ids ?? []
+    const to = ids?.length === 1 ? String(first) : ids ? several(ids.length, 'dead letter') : ''
+    await this.desk.work.do({ action: 'redrive', to, ids }, async () => {
       const { redriven, skipped, refused = [] } = await work()
-      const rest = skipped > 0 ? `, ${count(skipped)} no longer failed` : ''
-      this.said = `${count(redriven)} redriven${rest}.`
-      this.trouble = refused.length > 0 ? explainChange(refused[0]) : ''
       // It is not told which were skipped.
       if (skipped + refused.length === 0) {
         this.gone = new Set([...this.gone, ...letters.map(keyOf)])
-        if (!Array.isArray(meant)) this.goneReasons = new Set(reasons.filter(isMeant))
+        const redrivenReasons = (reasons?.data ?? []).map(({ reason }) => reason).filter(isMeant)
+        if (!Array.isArray(meant)) this.goneReasons = new Set(redrivenReasons)
       }
-      const keys = new Set(letters.map(keyOf))
-      this.selected = new Set([...this.selected].filter((key) => !keys.has(key)))
-      this.tellChange(
-        'redrive',
-        Array.isArray(meant) ? meant.map(({ event_id }) => event_id) : null,
-      )
-    } catch (error) {
-      this.trouble = explainChange(error)
-    }
-    this.busy = false
+      this.#rows.unselect(letters.map(keyOf))
+      const rest = skipped > 0 ? `, ${count(skipped)} no longer failed` : ''
+      const trouble = refused.length > 0 ? `${to}: ${explainChange(refused[0])}` : ''
+      return { said: `${count(redriven)} redriven${rest}.`, trouble }
+    })
   }
-
-  /** A newer list must wait while it would move, or change, what the reader is about to press. */
-  #isHeld(shown: unknown, waiting: unknown): boolean {
-    if (JSON.stringify(shown) === JSON.stringify(waiting)) return false
-    return this.selected.size > 0 || isNearRows(this.renderRoot)
-  }
-
-  #letGo = (): void => void setTimeout(() => this.requestUpdate())
 
   #show = (): void => {
-    this.selected = new Set()
+    this.#rows.select([])
     this.#letters.show()
-    this.#reasons.show()
-  }
-
-  #toggle(key: string): void {
-    const selected = new Set(this.selected)
-    if (!selected.delete(key)) selected.add(key)
-    this.selected = selected
-    this.said = ''
   }
 
   #go(changes: Record<string, string | null>): void {
     const query = changedView(this.query, changes)
-    this.said = ''
     this.desk.go(query ? `dead-letters?${query}` : 'dead-letters')
   }
 }
+
+/** What a reader sees that could change. */
+const seenOf = ({ data, reasons }: Listed): unknown => [data, reasons.data]
 
 customElements.define('inbox-dead-letters', InboxDeadLetters)

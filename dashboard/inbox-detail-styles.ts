@@ -35,6 +35,13 @@ export const detailStyles = css`
     margin: 0;
     overflow-wrap: anywhere;
   }
+  footer .messages {
+    flex: 1 1 100%;
+    overflow-wrap: anywhere;
+  }
+  .messages .alert {
+    margin: 0.25rem 0;
+  }
   .body {
     overflow: auto;
     padding: 1rem 1.25rem;
@@ -71,9 +78,6 @@ export const detailStyles = css`
     overflow-wrap: anywhere;
   }
   .heading {
-    display: flex;
-    align-items: center;
-    gap: 0.5rem;
     margin-bottom: 0.4rem;
   }
   .heading h3 {

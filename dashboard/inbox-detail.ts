@@ -1,10 +1,9 @@
 import { html, nothing, type PropertyValues } from 'lit'
 import { InboxError } from '../client/error.ts'
 import type { EventWithTimeline } from '../client/types.ts'
-import { type Action, askFirst, change } from './actions'
-import { COPY_REFUSED, copyText } from './clipboard'
-import { sourcesOf } from './connection'
-import { alert, badge, count, explain, explainChange, loading, time } from './format'
+import { type Action, askFirst, change, DONE } from './actions'
+import { type Sources, sourcesOf } from './connection'
+import { badge, count, time } from './format'
 import { timeline } from './inbox-timeline'
 import { compact, indented, visible } from './json-source'
 import { Loader } from './loader'
@@ -12,10 +11,15 @@ import { detailStyles } from './inbox-detail-styles'
 import { styles } from './styles'
 import { type Desk, link, View } from './view'
 
+/** An event, and its body as it was sent. */
+interface Shown {
+  event: EventWithTimeline
+  sources: Sources
+}
+
 /**
  * Shows one whole event in a drawer: its body as it was sent, what happened to it, and what can be done to it.
  *
- * @fires inbox-change - after it was changed; `detail` is `{ action, ids }`
  * @fires close - the drawer was closed
  */
 export class InboxDetail extends View {
@@ -24,10 +28,8 @@ export class InboxDetail extends View {
     eventId: { attribute: false },
     news: { attribute: false },
     tick: { attribute: false },
+    messages: { attribute: false },
     isRaw: { state: true },
-    busy: { state: true },
-    said: { state: true },
-    trouble: { state: true },
   }
 
   static override styles = [styles, detailStyles]
@@ -38,12 +40,11 @@ export class InboxDetail extends View {
   /** Changes when the event may have. */
   declare news: string
   declare tick: number
+  /** What is to be said to the reader; this is in front of all else. */
+  declare messages: unknown
   declare isRaw: boolean
-  declare busy: boolean
-  declare said: string
-  declare trouble: string
 
-  #event = new Loader<EventWithTimeline>(this, (id, signal) => this.#load(id, signal))
+  #event = new Loader<Shown>(this, (id, signal) => this.#load(id, signal))
 
   constructor() {
     super()
@@ -51,17 +52,9 @@ export class InboxDetail extends View {
     this.news = ''
     this.tick = 0
     this.isRaw = false
-    this.busy = false
-    this.said = ''
-    this.trouble = ''
   }
 
-  protected override willUpdate(changed: PropertyValues<this>): void {
-    if (changed.has('eventId')) {
-      this.said = this.trouble = ''
-      this.busy = false
-      if (this.#event.valueKey !== this.eventId) this.#event.value = undefined
-    }
+  protected override willUpdate(): void {
     this.#event.want(this.eventId || null, this.news, this.tick)
   }
 
@@ -72,55 +65,52 @@ export class InboxDetail extends View {
     if (!this.eventId && dialog?.open) dialog.close()
   }
 
-  /** Loads the event. One that is shown already is loaded whole only when a look at its row says that it changed. */
-  async #load(id: string, signal: AbortSignal): Promise<EventWithTimeline> {
+  /** Loads the event; of one that is shown already only what can have changed. */
+  async #load(id: string, signal: AbortSignal): Promise<Shown> {
     const { inbox } = this.desk
-    const shown = this.#event.valueKey === id ? this.#event.value : undefined
-    if (shown && !this.#mustLoad) {
-      const wish = { event_id: id, body: 'preview', count: false } as const
-      const { data, unstored } = await inbox.list(wish, { signal })
-      const [row] = data
-      // D1 could not be told of it in time: the next news say more.
-      if (!row && unstored) return shown
-      const isSame = (['status', 'updated_at', 'retry_count'] as const).every(
-        (name) => row?.[name] === shown[name],
-      )
-      if (isSame) return shown
+    const shown = this.#event.value
+    if (shown) {
+      const state = await inbox.timeline(id, { body: 'none', signal })
+      // Another event may have the id by now.
+      if (state.created_at === shown.event.created_at)
+        return { ...shown, event: { ...shown.event, ...state } }
     }
     const event = await inbox.timeline(id, { signal })
-    this.#mustLoad = false
-    return event
+    return { event, sources: sourcesOf(event) }
   }
 
-  #mustLoad = false
-
   override render() {
-    const { error, isSlow } = this.#event
+    const { eventId: id } = this
+    const { value, error, isAwaited } = this.#event
     // What was deleted meanwhile has nothing left to be done to.
     const isGone = error instanceof InboxError && error.code === 'EVENT_NOT_FOUND'
-    const value = isGone ? undefined : this.#event.value
+    if (isGone) this.#event.value = undefined
+    const isBusy = isAwaited || this.desk.work.busy.has(id)
     return html`
-      <dialog aria-labelledby="title" @close=${() => this.dispatchEvent(new Event('close'))}>
+      <dialog
+        aria-labelledby="title"
+        aria-busy=${String(isBusy)}
+        @close=${() => this.dispatchEvent(new Event('close'))}
+      >
         <header>
-          <h2 id="title">${this.eventId}</h2>
-          <button class="plain" @click=${() => this.#copy('Link', location.href)}>Copy link</button>
+          <h2 id="title">${id}</h2>
+          <button class="plain" @click=${() => this.desk.work.copy(location.href, 'Link copied.')}>
+            Copy link
+          </button>
           <form method="dialog"><button class="plain" aria-label="Close">✕</button></form>
         </header>
-        <div class="body" tabindex="-1" autofocus>
-          ${error === undefined ? nothing : alert(explain(error), this.#reload)}
-          ${value ? this.#renderEvent(value) : error ? nothing : loading(isSlow)}
+        <div class="body home" tabindex="-1" autofocus>
+          ${id ? this.#event.render((shown) => this.#renderEvent(shown)) : nothing}
         </div>
         <footer>
-          ${value ? this.#renderActions(value) : nothing}
-          <span role="status" class="quiet">${this.said}</span>
-          ${alert(this.trouble)}
+          ${value && !isGone ? this.#renderActions(value) : nothing}
+          <div class="messages">${id ? this.messages : nothing}</div>
         </footer>
       </dialog>
     `
   }
 
-  #renderEvent(event: EventWithTimeline) {
-    const { payload, metadata } = sourcesOf(event)
+  #renderEvent({ event, sources: { payload, metadata } }: Shown) {
     const { desk } = this
     const source: unknown = event.metadata?.['source']
     const found = (name: string, value: string) =>
@@ -154,7 +144,7 @@ export class InboxDetail extends View {
       ${event.subscriptions.length > 0 ? this.#renderTakers(event) : nothing}
       ${this.#renderBody('Payload', payload)}
       ${metadata === 'null' ? nothing : this.#renderBody('Metadata', metadata)}
-      ${timeline(event, this.#reload)}
+      ${timeline(event, this.#event.again)}
     `
   }
 
@@ -192,7 +182,11 @@ export class InboxDetail extends View {
           >
             As sent
           </button>
-          <button class="plain" aria-label="Copy ${name}" @click=${() => this.#copy(label, text)}>
+          <button
+            class="plain"
+            aria-label="Copy ${name}"
+            @click=${() => this.desk.work.copy(text, `${label} copied.`)}
+          >
             Copy
           </button>
         </div>
@@ -213,9 +207,10 @@ export class InboxDetail extends View {
 
   readonly #texts = new Map<string, { key: string; text: string }>()
 
-  #renderActions(event: EventWithTimeline) {
+  #renderActions({ event, sources }: Shown) {
+    const isBusy = this.desk.work.busy.has(event.event_id)
     const does = (action: Action, label: string, kind = '') =>
-      html`<button class=${kind} ?disabled=${this.busy} @click=${() => this.#act(action)}>
+      html`<button class=${kind} ?disabled=${isBusy} @click=${() => this.#act(action)}>
         ${label}
       </button>`
     const canManage = this.desk.can('manage')
@@ -223,58 +218,43 @@ export class InboxDetail extends View {
     return html`
       ${is('pending') ? html`${does('ack', 'Acknowledge', 'main')} ${does('nack', 'Nack …')}` : nothing}
       ${is('failed') ? does('retry', 'Retry', 'main') : nothing}
-      <button @click=${() => this.#copy('Command', this.#curl(event))}>Copy as curl</button>
+      <button @click=${() => this.desk.work.copy(curl(this.desk.base, sources), 'Command copied.')}>
+        Copy as curl
+      </button>
       ${canManage ? does('delete', 'Delete …', 'danger') : nothing}
     `
-  }
-
-  /** A command that sends the event once more, under an id of its own. It has no token in it. */
-  #curl(event: EventWithTimeline): string {
-    const { payload, metadata } = sourcesOf(event)
-    const own = metadata === 'null' ? '' : `,"metadata":${compact(metadata)}`
-    const body = `{"payload":${compact(payload)}${own}}`
-    return [
-      `curl -X POST '${this.desk.base.replaceAll("'", '%27')}/events'`,
-      '-H "Authorization: Bearer $EVENT_INBOX_TOKEN"',
-      "-H 'Content-Type: application/json'",
-      `--data-raw '${body.replaceAll("'", String.raw`'\''`)}'`,
-    ].join(' ')
-  }
-
-  #reload = (): void => {
-    this.#mustLoad = true
-    this.#event.again()
-  }
-
-  async #copy(what: string, text: string): Promise<void> {
-    this.said = (await copyText(text)) ? `${what} copied.` : COPY_REFUSED
   }
 
   async #act(action: Action): Promise<void> {
     const { desk, eventId: id } = this
     const reply = await askFirst(desk, action, id)
     if (!reply) return
-    this.busy = true
-    this.trouble = this.said = ''
-    try {
+    const isDone = await desk.work.do({ action, to: id, ids: [id] }, async () => {
       await change(desk, action, id, reply)
-      this.tellChange(action, [id])
-      this.busy = false
-      // Another event may be open by now.
-      if (this.eventId !== id) return
-      if (action === 'delete') this.dispatchEvent(new Event('close'))
-      else this.#reload()
-    } catch (error) {
-      this.busy = false
-      if (this.eventId === id) this.trouble = explainChange(error)
-      else
-        await desk.ask({
-          title: `${id} was not changed`,
-          text: explainChange(error),
-          verb: 'Go on',
-        })
-    }
+      return { said: `${id} ${DONE[action]}.` }
+    })
+    // Another event may be open by now.
+    if (!isDone || this.eventId !== id) return
+    if (action === 'delete') this.dispatchEvent(new Event('close'))
+    else this.#event.again()
   }
+}
+
+/** A command line of no more characters goes to a shell as an argument; systems take 128 KiB at most. */
+const MAX_ARGUMENT = 100_000
+
+/** A command that sends the event once more, under an id of its own. It has no token in it. */
+function curl(base: string, { payload, metadata }: Sources): string {
+  const own = metadata === 'null' ? '' : `,"metadata":${compact(metadata)}`
+  const body = `{"payload":${compact(payload)}${own}}`
+  const command = [
+    `curl -X POST '${base.replaceAll("'", '%27')}/events'`,
+    '-H "Authorization: Bearer $EVENT_INBOX_TOKEN"',
+    "-H 'Content-Type: application/json'",
+  ].join(' ')
+  return body.length <= MAX_ARGUMENT
+    ? `${command} --data-raw '${body.replaceAll("'", String.raw`'\''`)}'`
+    : `${command} --data-binary @- <<'EVENT'\n${body}\nEVENT\n`
 }
 
 customElements.define('inbox-detail', InboxDetail)

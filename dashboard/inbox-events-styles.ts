@@ -2,34 +2,40 @@ import { css } from 'lit'
 
 /** How the filters and the rows of the inbox look. */
 export const eventsStyles = css`
-  .filters {
-    display: flex;
-    flex-wrap: wrap;
-    align-items: end;
-    gap: 0.6rem 0.75rem;
+  .heading {
     margin-bottom: 0.75rem;
   }
-  .filters > label {
-    flex: 0 1 10rem;
+  .heading h2 {
+    flex: none;
+    margin-inline-end: 0.5rem;
+  }
+  .zone {
+    margin-inline-start: auto;
+    font-size: 0.8125rem;
+  }
+  .filters {
+    display: flex;
+    gap: 0.5rem;
+    margin-bottom: 0.75rem;
+  }
+  .filters select {
+    flex: none;
+    width: auto;
+  }
+  .finder {
+    display: flex;
+    flex: 1;
+    gap: 0.5rem;
+    min-width: 0;
+  }
+  .finder input {
+    flex: 1 1 6rem;
   }
   .bounds {
     display: flex;
     flex-wrap: wrap;
-    gap: 0.6rem 0.75rem;
-  }
-  .bounds label {
-    flex: 0 1 13rem;
-  }
-  .time {
-    color: var(--quiet);
-    font-size: inherit;
-    white-space: nowrap;
-  }
-  .time small {
-    font-size: inherit;
-  }
-  .time small::before {
-    content: '· ';
+    gap: 0.5rem 1rem;
+    margin-bottom: 0.75rem;
   }
   .statuses {
     display: flex;
@@ -43,10 +49,11 @@ export const eventsStyles = css`
     display: flex;
     align-items: center;
     gap: 0.4rem;
-    min-height: 2.125rem;
-    padding: 0 0.65rem;
+    min-height: 1.875rem;
+    padding: 0 0.3rem 0 0.65rem;
     border: 1px solid var(--border);
-    border-radius: 0.45rem;
+    border-radius: 2rem;
+    font-size: 0.8125rem;
     cursor: pointer;
   }
   .toggle input {
@@ -62,19 +69,8 @@ export const eventsStyles = css`
     border-color: var(--accent);
     background: color-mix(in srgb, var(--accent) 8%, var(--surface));
   }
-  .toggle .count {
-    color: var(--quiet);
-    font-size: 0.75rem;
-  }
-  .finder {
-    display: flex;
-    flex: 1 1 100%;
-    flex-wrap: wrap;
-    align-items: end;
-    gap: 0.5rem;
-  }
-  .finder label {
-    flex: 0 1 10rem;
+  .toggle .badge {
+    font-size: inherit;
   }
   table {
     table-layout: fixed;
@@ -83,19 +79,19 @@ export const eventsStyles = css`
     width: 2rem;
   }
   th.status {
-    width: 7.25rem;
+    width: 6.75rem;
   }
   th.source {
-    width: 9.5rem;
+    width: 12rem;
   }
   th.created {
-    width: 8.5rem;
+    width: 7.5rem;
   }
   th.retries {
-    width: 4.5rem;
+    width: 4.25rem;
   }
   th.actions {
-    width: 13.25rem;
+    width: 12.5rem;
   }
   tr[aria-busy] {
     opacity: 0.55;
@@ -116,19 +112,33 @@ export const eventsStyles = css`
     text-overflow: ellipsis;
     white-space: nowrap;
   }
-  .member {
-    display: block;
-    max-width: 100%;
+  .links {
+    display: flex;
+    flex-wrap: wrap;
+    gap: 0 0.75rem;
+    min-width: 0;
     overflow-wrap: anywhere;
-    color: var(--quiet);
     font-size: 0.875rem;
   }
-  .member.source {
+  .links:empty {
+    display: none;
+  }
+  .links a {
+    min-width: 0;
+    color: var(--quiet);
+  }
+  .links a.source {
     color: var(--text);
+  }
+  .takers a::before {
+    content: '→ ';
+  }
+  .links a:hover {
+    color: var(--accent);
   }
   div.actions {
     display: grid;
-    grid-template-columns: 3.75rem 3.75rem 4.25rem;
+    grid-template-columns: 3.5rem 3.5rem 4rem;
     gap: 0.35rem;
   }
   .actions button {
@@ -147,77 +157,91 @@ export const eventsStyles = css`
   .actions :nth-child(4) {
     grid-column: 3;
   }
+  /* What cannot be undone is there, but not loud, until the hand comes near. */
   .actions .danger {
     border-color: transparent;
     background: none;
+    color: var(--quiet);
+  }
+  tr:hover .danger,
+  .actions .danger:focus-visible {
+    color: var(--failed);
   }
   .actions .danger:hover {
     border-color: currentColor;
   }
   @container (width < 54rem) {
     .filters {
-      display: grid;
-      grid-template-columns: repeat(2, minmax(0, 1fr));
-    }
-    .filters > fieldset,
-    .filters > .bounds,
-    .filters > form {
-      grid-column: 1 / -1;
-    }
-    .finder label {
-      flex: 1 1 6rem;
-    }
-    .toggle {
-      flex: auto;
-      justify-content: center;
-      padding: 0 0.4rem;
-      font-size: 0.8125rem;
-    }
-    .toggle .badge {
-      font-size: inherit;
-    }
-    tr {
-      position: relative;
-      display: flex;
       flex-wrap: wrap;
-      gap: 0.25rem 0.9rem;
-      padding-inline-start: 2rem;
     }
-    tr td,
-    tr td:first-child,
-    tr td:last-child {
-      display: block;
-      order: 2;
-    }
-    tr td.select {
-      position: absolute;
-      inset: 0.6rem auto auto 0;
-    }
-    tr td.what {
-      flex: 1 1 calc(100% - 8rem);
-      order: 0;
-      width: 0;
-    }
-    tr td.status {
-      order: 1;
-    }
-    tr td.actions {
+    .finder {
       flex: 1 1 100%;
     }
-    td::before {
+    .filters > select {
+      flex: 1;
+    }
+    thead {
+      display: block;
+    }
+    thead th:not(.select) {
+      display: none;
+    }
+    thead th.select {
+      display: block;
+      width: auto;
+      padding-block: 0.25rem;
+      border: 0;
+    }
+    th.select label {
+      display: flex;
+      align-items: center;
+      gap: 1rem;
+    }
+    td.what {
+      flex: 1 1 calc(100% - 8rem);
+      width: 0;
+    }
+    td:is(.what, .status, .members, .created)::before {
       content: none;
     }
-    td.number::before {
-      margin-inline-end: 0.4rem;
-      content: attr(data-label);
+    td.what {
+      order: -2;
     }
-    .member {
-      display: inline-block;
-      margin-inline-end: 0.75rem;
+    td.status {
+      order: -1;
     }
-    td:has(> div > .none),
+    td.nothing {
+      display: none;
+    }
+    thead tr {
+      padding: 0;
+      border: 0;
+    }
+    td.members > div {
+      display: flex;
+      flex-wrap: wrap;
+      gap: 0 0.75rem;
+    }
     td.actions:not(:has(button:not([hidden]))) {
-      display: none !important;
+      display: none;
+    }
+  }
+  @container (width < 30rem) {
+    .heading .zone {
+      order: 1;
+    }
+    .heading .statuses {
+      flex: 1 1 100%;
+      order: 2;
+    }
+    .toggle {
+      gap: 0.25rem;
+      padding: 0 0.15rem 0 0.5rem;
+      font-size: 0.75rem;
+    }
+    .finder select {
+      flex: 0 1 8.5rem;
+      min-width: 5rem;
     }
   }
   @media (forced-colors: active) {

@@ -1,9 +1,9 @@
 import { html, nothing } from 'lit'
 import { live } from 'lit/directives/live.js'
 import type { Metrics, PreviewPage } from '../client/types.ts'
-import { type Action, askFirst, change, type Outcome } from './actions'
-import { alert, count, explain, explainChange, loading, several } from './format'
-import { filterBar } from './inbox-filters'
+import { type Action, askFirst, change, DONE, type Outcome } from './actions'
+import { count, several, timeZone } from './format'
+import { chips, finder, statusFilter, timeBounds, timeFilter } from './inbox-filters'
 import { eventsStyles } from './inbox-events-styles'
 import { eventTable, type Row } from './inbox-table'
 import {
@@ -17,15 +17,9 @@ import {
   type ViewChanges,
 } from './inbox-view'
 import { Loader } from './loader'
+import { Rows } from './rows'
 import { styles } from './styles'
-import { type Desk, isNearRows, View } from './view'
-
-const DONE: Record<Action, string> = {
-  ack: 'acknowledged',
-  nack: 'nacked',
-  retry: 'made pending again',
-  delete: 'deleted',
-}
+import { type Desk, View } from './view'
 
 /** A page of rows, when it was asked for, and how many events waited for D1 then. */
 interface Listed extends PreviewPage {
@@ -35,8 +29,6 @@ interface Listed extends PreviewPage {
 
 /**
  * Shows the inbox as a table, with filters and pages, and what can be done to each event.
- *
- * @fires inbox-change - after events changed; `detail` is `{ action, ids }`
  */
 export class InboxEvents extends View {
   static override properties = {
@@ -46,10 +38,6 @@ export class InboxEvents extends View {
     news: { attribute: false },
     tick: { attribute: false },
     changes: { attribute: false },
-    selected: { state: true },
-    busy: { state: true },
-    said: { state: true },
-    trouble: { state: true },
     changed: { state: true },
   }
 
@@ -64,14 +52,10 @@ export class InboxEvents extends View {
   declare tick: number
   /** How often the reader changed something. */
   declare changes: number
-  declare selected: ReadonlySet<string>
-  declare busy: ReadonlySet<string>
-  /** What was done last. */
-  declare said: string
-  declare trouble: string
   /** What was done to rows since they came. */
   declare changed: ReadonlyMap<string, Outcome & { at: number }>
 
+  #rows = new Rows(this)
   #events = new Loader<Listed>(
     this,
     async (key, signal) => {
@@ -82,7 +66,10 @@ export class InboxEvents extends View {
       )
       return { ...page, askedAt, waiting: this.metrics?.queue_depth ?? 0 }
     },
-    (shown, waiting) => this.#isHeld(shown, waiting),
+    {
+      mustWait: (shown, waiting) => this.#rows.mustWait(this.#seenOf(shown), this.#seenOf(waiting)),
+      keepsOld: true,
+    },
   )
 
   constructor() {
@@ -91,50 +78,44 @@ export class InboxEvents extends View {
     this.news = ''
     this.tick = 0
     this.changes = 0
-    this.selected = new Set()
-    this.busy = new Set()
-    this.said = ''
-    this.trouble = ''
     this.changed = new Map()
   }
 
   protected override willUpdate(changed: Map<string, unknown>): void {
     const before: unknown = changed.get('query')
     const isOther = typeof before === 'string' && listedBy(before) !== listedBy(this.query)
-    if (isOther) {
-      this.selected = new Set()
-      this.said = this.trouble = ''
-    }
+    if (isOther) this.#rows.select([])
     // Later pages stay as they are unless the reader changes something: their rows would move from page to page.
     const isFirst = cursorsOf(this.query).length === 0
     // What counts from now is asked for each minute.
     const minute = new URLSearchParams(this.query).has('since')
       ? Math.floor(Date.now() / 60_000)
       : 0
-    const news = !isFirst ? `later ${this.changes}` : this.news && `${this.news} ${minute}`
+    const news = isFirst ? `${this.news} ${minute}` : `later ${this.changes}`
     this.#events.want(listedBy(this.query), news, this.tick)
   }
 
   override render() {
-    const { value, error, isSlow, valueKey } = this.#events
-    const isOld = value !== undefined && valueKey !== listedBy(this.query)
+    const events = this.#events
+    const { query, metrics } = this
+    const apply = (changes: ViewChanges, options?: { replace: boolean }) =>
+      this.#go({ ...changes, cursors: null }, options)
     return html`
-      <section
-        class="panel"
-        aria-labelledby="title"
-        aria-busy=${isSlow || isOld ? 'true' : 'false'}
-      >
-        <h2 id="title">Inbox</h2>
-        ${filterBar(this.query, this.metrics, (changes) => this.#go({ ...changes, cursors: null }))}
-        ${error === undefined ? nothing : alert(explain(error), this.#events.again)}
-        ${this.#renderBar(isOld ? undefined : value)}
-        ${value ? this.#renderPage(value, isOld) : error ? nothing : loading(isSlow)}
-        <div class="last">${alert(this.trouble)}</div>
+      <section class="panel" aria-labelledby="title" aria-busy=${String(events.isAwaited)}>
+        <div class="heading">
+          <h2 id="title">Inbox</h2>
+          ${statusFilter(query, metrics, apply)}
+          <span class="quiet zone">Times in ${timeZone()}</span>
+        </div>
+        <div class="filters">${finder(apply)} ${timeFilter(query, apply)}</div>
+        ${timeBounds(query, apply)} ${chips(query, apply)}
+        ${this.#renderBar(events.isOld ? undefined : events.value)}
+        ${events.render((page) => this.#renderPage(page, events.isOld))}
       </section>
     `
   }
 
-  #rows(page: Listed | undefined): Row[] {
+  #outcomes(page: Listed | undefined): Row[] {
     return (page?.data ?? []).map((row) => {
       const { at, ...outcome } = this.changed.get(row.event_id) ?? { at: 0 }
       // A list that was asked for later knows better.
@@ -142,36 +123,33 @@ export class InboxEvents extends View {
     })
   }
 
+  /** What a reader sees of the rows that could change. */
+  #seenOf(page: Listed): unknown {
+    return this.#outcomes(page).map((row) => [row.event_id, row.status, row.retry_count])
+  }
+
   #renderBar(page: Listed | undefined) {
-    const ids = [...this.selected]
-    const rows = this.#rows(page).filter(({ event_id }) => this.selected.has(event_id))
+    const { selected } = this.#rows
+    const { busy } = this.desk.work
+    const rows = this.#outcomes(page).filter(({ event_id }) => selected.has(event_id))
     const idsOf = (status: string) =>
       rows
-        .filter((row) => row.status === status && !this.busy.has(row.event_id))
+        .filter((row) => row.status === status && !busy.has(row.event_id))
         .map(({ event_id }) => event_id)
     const [pending, failed] = [idsOf('pending'), idsOf('failed')]
+    const isAny = selected.size > 0
     return html`
-      <div class="row bar" @focusout=${this.#letGo} @pointerleave=${this.#letGo}>
+      <div class="row bar">
         <span class="told quiet">
-          <span role="status"
-            >${[this.said, ids.length > 0 && `${count(ids.length)} selected.`].filter(Boolean).join(' ')}</span
-          >
-          ${this.#summary(page)}
+          <span role="status">${isAny ? `${count(selected.size)} selected` : nothing}</span>
+          ${isAny ? nothing : this.#summary(page)}
         </span>
         ${this.#renderNews(page)}
         ${
-          ids.length > 0
-            ? html`<button
-                  class="main"
-                  ?disabled=${pending.length === 0}
-                  @click=${() => this.#ackMany(pending)}
-                >
-                  Acknowledge selected
-                </button>
-                <button ?disabled=${failed.length === 0} @click=${() => this.#retryMany(failed)}>
-                  Retry failed
-                </button>
-                <button class="plain" @click=${() => this.#select(new Set())}>Select none</button>`
+          isAny
+            ? html`${bulk('Acknowledge', pending, 'pending', () => this.#ackMany(pending))}
+                ${bulk('Retry', failed, 'failed', () => this.#retryMany(failed))}
+                <button class="plain" @click=${() => this.#rows.select([])}>Select none</button>`
             : nothing
         }
       </div>
@@ -220,25 +198,20 @@ export class InboxEvents extends View {
       cursors: [...cursors, next_cursor].join(' '),
       ...(view.has('since') && !view.has('at') && { at: String(page.askedAt) }),
     }
+    const size = view.get('limit') ?? '50'
+    const sizes = [...new Set([...PAGE_SIZES.map(String), size])]
     const chooseSize = ({ target }: Event) => {
       if (target instanceof HTMLSelectElement) this.#go({ limit: target.value, cursors: null })
     }
     return html`
-      <div
-        class=${isOld ? 'rows old' : 'rows'}
-        ?inert=${isOld}
-        @focusout=${this.#letGo}
-        @pointerleave=${this.#letGo}
-      >
+      <div class=${isOld ? 'rows old' : 'rows'} ?inert=${isOld}>
         ${
           data.length === 0
             ? html`<p class="empty">${this.#nothingFound(next_cursor)}</p>`
-            : eventTable(this.#rows(page), {
+            : eventTable(this.#outcomes(page), {
                 desk: this.desk,
                 query: this.query,
-                selected: this.selected,
-                busy: this.busy,
-                select: (ids) => this.#select(ids),
+                rows: this.#rows,
                 act: (action, id) => void this.#act(action, id),
               })
         }
@@ -246,8 +219,8 @@ export class InboxEvents extends View {
       <nav class="pages" aria-label="Pages">
         <label class="inline"
           >Page size
-          <select .value=${live(view.get('limit') ?? '50')} @change=${chooseSize}>
-            ${PAGE_SIZES.map((size) => html`<option value=${size} ?selected=${String(size) === (view.get('limit') ?? '50')}>${count(size)}</option>`)}
+          <select .value=${live(size)} @change=${chooseSize}>
+            ${sizes.map((each) => html`<option value=${each} ?selected=${each === size}>${count(Number(each))}</option>`)}
           </select>
         </label>
         <button
@@ -268,32 +241,15 @@ export class InboxEvents extends View {
       : 'No events yet. Send one, and it shows up here.'
   }
 
-  /** A newer list must wait while it would move, or change, what the reader is about to press. */
-  #isHeld(shown: Listed, waiting: Listed): boolean {
-    const seen = (page: Listed) =>
-      JSON.stringify(
-        this.#rows(page).map(({ event_id, status, retry_count }) => [
-          event_id,
-          status,
-          retry_count,
-        ]),
-      )
-    if (seen(shown) === seen(waiting)) return false
-    return this.selected.size > 0 || isNearRows(this.renderRoot)
-  }
-
-  /** Has a newer list shown once the hand is out of the way, which it is after this event. */
-  #letGo = (): void => void setTimeout(() => this.requestUpdate())
-
   #show = (): void => {
     const listed = new Set(this.#events.waiting?.data.map(({ event_id }) => event_id))
-    this.selected = new Set([...this.selected].filter((id) => listed.has(id)))
+    this.#rows.select([...this.#rows.selected].filter((id) => listed.has(id)))
     this.#events.show()
   }
 
   async #act(action: Action, id: string): Promise<void> {
     const { desk } = this
-    if (this.busy.has(id)) return
+    if (desk.work.busy.has(id)) return
     const reply = await askFirst(desk, action, id)
     if (!reply) return
     await this.#do(action, [id], async () => {
@@ -327,41 +283,35 @@ export class InboxEvents extends View {
     })
   }
 
-  /** Does something, and says what became of it. Nothing is shown as done before the service says so. */
+  /** Does something to rows. They show what became of them as soon as the service says so. */
   async #do(action: Action, ids: string[], work: () => Promise<Done>): Promise<void> {
-    const row = this.shadowRoot?.activeElement?.closest('tr')
-    this.busy = new Set([...this.busy, ...ids])
-    this.trouble = this.said = ''
-    try {
+    const to = ids.length === 1 ? String(ids[0]) : several(ids.length, 'event')
+    await this.desk.work.do({ action, to, ids }, async () => {
       const { moved, refused, count: number = moved.size } = await work()
       const at = Date.now()
       const outcomes = [...moved].map(([id, outcome]) => [id, { ...outcome, at }] as const)
       this.changed = new Map([...this.changed, ...outcomes])
-      this.said = `${ids.length === 1 ? ids[0] : count(number)} ${DONE[action]}.`
-      this.trouble = refused.slice(0, 3).join(' ')
-      if (refused.length > 3) this.trouble += ` And ${count(refused.length - 3)} more.`
-      if (number === 0) this.said = ''
-      this.selected = new Set([...this.selected].filter((id) => !ids.includes(id)))
-      this.tellChange(action, moved.size > 0 ? [...moved.keys()] : ids)
-    } catch (error) {
-      this.trouble = `${ids.length === 1 ? ids[0] : several(ids.length, 'event')}: ${explainChange(error)}`
-    }
-    this.busy = new Set([...this.busy].filter((id) => !ids.includes(id)))
-    await this.updateComplete
-    // The button that had the focus may be gone; the next key must not begin at the top of the page.
-    if (row && !this.shadowRoot?.activeElement) row.querySelector('a')?.focus()
+      this.#rows.unselect(ids)
+      const more = refused.length > 3 ? [`And ${count(refused.length - 3)} more.`] : []
+      return {
+        said: number > 0 ? `${ids.length === 1 ? to : count(number)} ${DONE[action]}.` : '',
+        trouble: [...refused.slice(0, 3), ...more].join(' '),
+        ...(moved.size > 0 && { ids: [...moved.keys()] }),
+      }
+    })
   }
 
-  #select(ids: ReadonlySet<string>): void {
-    this.selected = ids
-    this.said = ''
-  }
-
-  #go(changes: ViewChanges): void {
+  #go(changes: ViewChanges, options?: { replace: boolean }): void {
     const query = changedView(this.query, changes)
-    this.said = ''
-    this.desk.go(query ? `inbox?${query}` : 'inbox')
+    this.desk.go(query ? `inbox?${query}` : 'inbox', options)
   }
+}
+
+/** A button that does something to those of the selected events that have a status. */
+function bulk(verb: string, ids: string[], status: string, act: () => unknown) {
+  return html`<button class="main" ?disabled=${ids.length === 0} @click=${act}>
+    ${[verb, ids.length > 0 && count(ids.length), status].filter(Boolean).join(' ')}
+  </button>`
 }
 
 /** What was moved to which status, and why the rest was not. */

@@ -1,7 +1,7 @@
 import { html, nothing } from 'lit'
 import { live } from 'lit/directives/live.js'
 import type { Metrics } from '../client/types.ts'
-import { badge, count, timeZone } from './format'
+import { badge, count } from './format'
 import {
   FINDERS,
   findersOf,
@@ -13,19 +13,12 @@ import {
 } from './inbox-view'
 import { visible } from './json-source'
 
-type Apply = (changes: ViewChanges) => void
+/** This module draws what chooses the rows of the inbox. */
 
-/** What chooses the rows of the inbox. @param apply is told what was chosen; it begins at the first page */
-export function filterBar(query: string, metrics: Metrics | undefined, apply: Apply) {
-  return html`
-    <div class="filters">
-      ${statusFilter(query, metrics, apply)} ${timeFilter(query, apply)} ${finderForm(apply)}
-    </div>
-    ${chips(query, apply)}
-  `
-}
+/** Is told what was chosen. With `replace`, Back does not lead to what was chosen before. */
+type Apply = (changes: ViewChanges, options?: { replace: boolean }) => void
 
-function statusFilter(query: string, metrics: Metrics | undefined, apply: Apply) {
+export function statusFilter(query: string, metrics: Metrics | undefined, apply: Apply) {
   const chosen = statusesOf(query)
   const toggle = (status: string) => {
     const rest = chosen.filter((each) => each !== status)
@@ -52,10 +45,13 @@ function statusFilter(query: string, metrics: Metrics | undefined, apply: Apply)
   `
 }
 
-function timeFilter(query: string, apply: Apply) {
+const isOwnTime = (view: URLSearchParams) =>
+  view.get('since') === 'own' || view.has('from') || view.has('to')
+
+export function timeFilter(query: string, apply: Apply) {
   const view = new URLSearchParams(query)
-  const isOwn = view.get('since') === 'own' || view.has('from') || view.has('to')
-  const since = isOwn ? 'own' : (view.get('since') ?? '')
+  const since = isOwnTime(view) ? 'own' : (view.get('since') ?? '')
+  const sort = view.get('sort') ?? ''
   const chooseTime = ({ target }: Event) => {
     if (target instanceof HTMLSelectElement)
       apply({ since: target.value, at: null, from: null, to: null })
@@ -63,12 +59,32 @@ function timeFilter(query: string, apply: Apply) {
   const chooseSort = ({ target }: Event) => {
     if (target instanceof HTMLSelectElement) apply({ sort: target.value })
   }
+  return html`
+    <select name="since" aria-label="Time" .value=${live(since)} @change=${chooseTime}>
+      ${options([['', 'Any time'], ...PRESETS, ['own', 'From and to …']], since)}
+    </select>
+    <select name="sort" aria-label="Sort" .value=${live(sort)} @change=${chooseSort}>
+      ${options(SORTS, sort)}
+    </select>
+  `
+}
+
+const options = (choices: readonly (readonly [string, string])[], chosen: string) =>
+  choices.map(
+    ([value, label]) =>
+      html`<option value=${value} ?selected=${value === chosen}>${label}</option>`,
+  )
+
+/** The reader's own bounds, where these are wanted. While one is typed, no step of it is one to go back to. */
+export function timeBounds(query: string, apply: Apply) {
+  const view = new URLSearchParams(query)
+  if (!isOwnTime(view)) return nothing
   const applyTime = (name: 'from' | 'to', local: string) => {
     const time = utcTime(local)
-    if (time !== undefined) apply({ since: 'own', [name]: time })
+    if (time !== undefined) apply({ since: 'own', [name]: time }, { replace: true })
   }
   const bound = (name: 'from' | 'to', label: string) => html`
-    <label
+    <label class="inline"
       >${label}
       <input
         type="datetime-local"
@@ -78,27 +94,11 @@ function timeFilter(query: string, apply: Apply) {
         @change=${({ target }: Event) => target instanceof HTMLInputElement && applyTime(name, target.value)}
     /></label>
   `
-  return html`
-    <label
-      ><span class="time">Time <small>${timeZone()}</small></span>
-      <select name="since" .value=${live(since)} @change=${chooseTime}>
-        <option value="" ?selected=${since === ''}>Any time</option>
-        ${PRESETS.map(([name, label]) => html`<option value=${name} ?selected=${since === name}>${label}</option>`)}
-        <option value="own" ?selected=${since === 'own'}>From and to …</option>
-      </select>
-    </label>
-    <label
-      >Sort
-      <select name="sort" .value=${live(view.get('sort') ?? '')} @change=${chooseSort}>
-        ${SORTS.map(([value, label]) => html`<option value=${value} ?selected=${(view.get('sort') ?? '') === value}>${label}</option>`)}
-      </select>
-    </label>
-    ${since === 'own' ? html`<span class="bounds">${bound('from', 'From')} ${bound('to', 'To')}</span>` : nothing}
-  `
+  return html`<div class="bounds">${bound('from', 'From')} ${bound('to', 'To')}</div>`
 }
 
 /** Adds one filter. The browser itself says which field is missing. */
-function finderForm(apply: Apply) {
+export function finder(apply: Apply) {
   const add = (event: SubmitEvent) => {
     event.preventDefault()
     const form = event.currentTarget
@@ -114,28 +114,36 @@ function finderForm(apply: Apply) {
     const key = currentTarget.form?.querySelector<HTMLInputElement>('[name=key]')
     if (!key) return
     key.required = currentTarget.value.endsWith('.')
-    key.closest('label')?.toggleAttribute('hidden', !key.required)
+    key.hidden = !key.required
   }
   return html`
     <form class="finder" aria-label="Find events" @submit=${add}>
-      <label
-        >Find by
-        <select name="by" @change=${choose}>
-          ${FINDERS.map(([name, label]) => html`<option value=${name}>${label}</option>`)}
-        </select>
-      </label>
-      <label hidden
-        >Key <input name="key" pattern=".*\\S.*" placeholder="customer.id" autocomplete="off"
-      /></label>
-      <label
-        >Value <input name="value" required pattern=".*\\S.*" autocomplete="off" spellcheck="false"
-      /></label>
+      <select name="by" aria-label="Find by" @change=${choose}>
+        ${options(FINDERS, '')}
+      </select>
+      <input
+        hidden
+        name="key"
+        aria-label="Key"
+        pattern=".*\\S.*"
+        placeholder="customer.id"
+        autocomplete="off"
+      />
+      <input
+        name="value"
+        aria-label="Value"
+        required
+        pattern=".*\\S.*"
+        placeholder="is exactly"
+        autocomplete="off"
+        spellcheck="false"
+      />
       <button>Find</button>
     </form>
   `
 }
 
-function chips(query: string, apply: Apply) {
+export function chips(query: string, apply: Apply) {
   const set = findersOf(query)
   if (set.length === 0) return nothing
   return html`

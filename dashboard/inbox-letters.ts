@@ -5,6 +5,7 @@ import type { DeadLetter, DeadLetterReasons } from '../client/types.ts'
 import { ago, count, time } from './format'
 import { changedView } from './inbox-view'
 import { visible } from './json-source'
+import type { Rows } from './rows'
 import { type Desk, link } from './view'
 
 type ReasonGroup = DeadLetterReasons['data'][number]
@@ -13,23 +14,20 @@ type ReasonGroup = DeadLetterReasons['data'][number]
 export interface LetterTable {
   desk: Desk
   query: string
-  /** The keys of letters. */
-  selected: ReadonlySet<string>
+  rows: Rows
   /** The keys of letters that were redriven since they came. */
   gone: ReadonlySet<string>
   /** The reasons whose letters were. */
   goneReasons: ReadonlySet<string>
-  isBusy: boolean
-  toggle: (key: string) => void
   redrive: (letter: DeadLetter) => void
-  redriveReason: (reason: string, letters: number) => void
+  redriveReason: (reason: string, letters: string) => void
 }
 
 /** An event has a letter for each subscription in which it failed. */
 export const keyOf = ({ event_id, subscription }: DeadLetter) => `${event_id} ${subscription}`
 
-/** The reasons, each with how many letters have it. */
-export function reasonTable(groups: ReasonGroup[], table: LetterTable) {
+/** The reasons, each with how many letters have it: at least so many where the newest ones only were looked at. */
+export function reasonTable({ data: groups, complete }: DeadLetterReasons, table: LetterTable) {
   const canManage = table.desk.can('manage')
   return html`
     <table>
@@ -49,7 +47,7 @@ export function reasonTable(groups: ReasonGroup[], table: LetterTable) {
         ${repeat(
           groups,
           ({ reason }) => reason,
-          (group) => reasonRow(group, table),
+          (group) => reasonRow(group, complete ? '' : ' or more', table),
         )}
       </tbody>
     </table>
@@ -58,27 +56,30 @@ export function reasonTable(groups: ReasonGroup[], table: LetterTable) {
 
 function reasonRow(
   { reason, count: letters, newest_failed_at, subscriptions }: ReasonGroup,
-  { desk, goneReasons, isBusy, redriveReason }: LetterTable,
+  orMore: string,
+  { desk, goneReasons, redriveReason }: LetterTable,
 ) {
   const to = `dead-letters?${new URLSearchParams({ reason })}`
   return html`
     <tr>
-      <td data-label="Reason">${link(desk, to, visible(reason), { kind: 'reason' })}</td>
-      <td data-label="Letters" class="number">${count(letters)}</td>
+      <td data-label="Reason" class="main">
+        ${link(desk, to, visible(reason), { kind: 'reason' })}
+      </td>
+      <td data-label="Letters" class="number">${count(letters)}${orMore && '+'}</td>
       <td data-label="Newest">${time(newest_failed_at, ago(newest_failed_at))}</td>
       <td data-label="Subscriptions">${subscriptions.filter(Boolean).join(', ') || '–'}</td>
       ${
         desk.can('manage')
-          ? html`<td data-label="Actions">
+          ? html`<td data-label="Actions" class="actions">
               ${
                 goneReasons.has(reason)
                   ? 'Redriven'
                   : html`<button
-                      aria-label="Redrive ${count(letters)} with the reason ${reason}"
-                      ?disabled=${isBusy}
-                      @click=${() => redriveReason(reason, letters)}
+                      aria-label="Redrive ${count(letters)}${orMore} with the reason ${reason}"
+                      ?disabled=${desk.work.busy.size > 0}
+                      @click=${() => redriveReason(reason, `${count(letters)}${orMore} ${letters === 1 && !orMore ? 'dead letter' : 'dead letters'}`)}
                     >
-                      Redrive ${count(letters)}
+                      Redrive ${count(letters)}${orMore && '+'}
                     </button>`
               }
             </td>`
@@ -115,7 +116,7 @@ export function letterTable(letters: DeadLetter[], table: LetterTable) {
 }
 
 function letterRow(letter: DeadLetter, table: LetterTable) {
-  const { desk, query, selected, gone, isBusy, toggle, redrive } = table
+  const { desk, query, rows, gone, redrive } = table
   const canManage = desk.can('manage')
   const { event_id, subscription, reason, retry_count, failed_at } = letter
   const name = subscription ? `${event_id} in ${subscription}` : event_id
@@ -130,16 +131,16 @@ function letterRow(letter: DeadLetter, table: LetterTable) {
                 type="checkbox"
                 aria-label="Select ${name}"
                 ?disabled=${isGone}
-                .checked=${live(selected.has(key))}
-                @change=${() => toggle(key)}
+                .checked=${live(rows.selected.has(key))}
+                @change=${() => rows.toggle(key)}
               />
             </td>`
           : nothing
       }
-      <td data-label="Event">
+      <td data-label="Event" class="main">
         ${link(desk, `dead-letters?${changedView(query, { event: event_id })}`, event_id)}
       </td>
-      <td data-label="Reason"><div class="reason">${visible(reason)}</div></td>
+      <td data-label="Reason" class="wide"><div class="reason">${visible(reason)}</div></td>
       <td data-label="Subscription">
         ${subscription || html`<span class="quiet">refused by the database</span>`}
       </td>
@@ -147,13 +148,13 @@ function letterRow(letter: DeadLetter, table: LetterTable) {
       <td data-label="Failed">${time(failed_at, ago(failed_at))}</td>
       ${
         canManage
-          ? html`<td data-label="Actions">
+          ? html`<td data-label="Actions" class="actions">
               ${
                 isGone
                   ? 'Redriven'
                   : html`<button
                       aria-label="Redrive ${name}"
-                      ?disabled=${isBusy}
+                      ?disabled=${desk.work.busy.size > 0}
                       @click=${() => redrive(letter)}
                     >
                       Redrive

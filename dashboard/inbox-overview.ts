@@ -1,7 +1,7 @@
 import { css, html, nothing } from 'lit'
 import { live } from 'lit/directives/live.js'
 import type { Metrics } from '../client/types.ts'
-import { ago, alert, count, duration, explain, loading, rate, time } from './format'
+import { ago, count, duration, loading, rate, several, STATUS_LABELS, time } from './format'
 import type { Bucket } from './inbox-chart'
 import './inbox-chart'
 import { changedView } from './inbox-view'
@@ -14,6 +14,21 @@ const RANGES = [
   ['day', 'Day'],
   ['month', 'Month'],
 ] as const
+/** A subscription whose oldest event waits longer wants attention; so does D1 when it is not told for so long. */
+const LATE_SECONDS = 60
+const BEHIND_SECONDS = 15
+
+interface Card {
+  label: string
+  value: number
+  note: string
+  /** Where it leads to. */
+  to?: string
+  kind?: string
+  /** Whether it wants attention. */
+  wants?: boolean
+}
+
 /** The hours of a longer chart are asked for again after this time. */
 const AGAIN_MS = 60_000
 
@@ -38,20 +53,43 @@ export class InboxOverview extends View {
         grid-template-columns: minmax(0, 1fr);
         gap: 1rem;
       }
+      .counts {
+        overflow: hidden;
+        padding: 0;
+      }
+      .state {
+        display: flex;
+        flex-wrap: wrap;
+        align-items: baseline;
+        gap: 0.2rem 0.9rem;
+        min-height: 3.2rem;
+        margin: 0;
+        padding: 0.9rem 1.25rem 0.7rem;
+        font-size: 0.9375rem;
+      }
+      .state h2 {
+        margin: 0;
+        font-weight: 650;
+      }
+      .state .badge {
+        --status: var(--text);
+      }
       dl {
         display: grid;
         grid-template-columns: repeat(4, minmax(0, 1fr));
         gap: 1px;
-        overflow: hidden;
         margin: 0;
-        border: 1px solid var(--border);
-        border-radius: 0.75rem;
+        border-block: 1px solid var(--border);
         background: var(--border);
       }
       .card {
         position: relative;
-        padding: 0.9rem 1.1rem;
+        padding: 0.9rem 1.25rem;
         background: var(--surface);
+      }
+      .card.wants {
+        background: color-mix(in srgb, var(--mark) 9%, var(--surface));
+        box-shadow: inset 0 2px var(--mark);
       }
       dt {
         display: flex;
@@ -60,15 +98,12 @@ export class InboxOverview extends View {
         color: var(--quiet);
         font-size: 0.8125rem;
       }
-      dt.badge {
-        font-weight: 500;
-      }
       dd {
         margin: 0;
         font-size: 1.75rem;
         font-variant-numeric: tabular-nums;
         font-weight: 600;
-        letter-spacing: -0.01em;
+        letter-spacing: -0.015em;
         line-height: 1.35;
       }
       dd a {
@@ -102,14 +137,15 @@ export class InboxOverview extends View {
         grid-template-columns: auto 1fr auto;
         align-items: center;
         gap: 0.75rem;
+        padding: 0.8rem 1.25rem;
       }
       .rate label {
-        color: var(--text);
-        font-size: 0.9375rem;
+        color: var(--quiet);
+        font-size: 0.8125rem;
       }
       progress {
         width: 100%;
-        height: 0.5rem;
+        height: 0.4rem;
         overflow: hidden;
         border: 0;
         border-radius: 1rem;
@@ -125,17 +161,6 @@ export class InboxOverview extends View {
       progress::-moz-progress-bar {
         background: var(--mark-delivered);
       }
-      .heading {
-        display: flex;
-        flex-wrap: wrap;
-        align-items: center;
-        gap: 0.5rem;
-        margin-bottom: 0.9rem;
-      }
-      .heading h2 {
-        flex: 1;
-        margin: 0;
-      }
       .chart {
         min-height: 17rem;
       }
@@ -143,17 +168,15 @@ export class InboxOverview extends View {
         dl {
           grid-template-columns: repeat(2, minmax(0, 1fr));
         }
+        .card,
+        .state,
+        .rate {
+          padding-inline: 1rem;
+        }
       }
-      @container (width < 26rem) {
+      @container (width < 20rem) {
         dl {
           grid-template-columns: minmax(0, 1fr);
-        }
-        .rate {
-          grid-template-columns: 1fr auto;
-        }
-        progress {
-          grid-row: 2;
-          grid-column: 1 / -1;
         }
       }
     `,
@@ -180,61 +203,122 @@ export class InboxOverview extends View {
 
   override render() {
     const { metrics, desk } = this
-    if (!metrics) return loading(true)
+    if (!metrics) return loading()
     const last = metrics.last_processed_at
     const minutes = metrics.per_minute
     const before = minutes.at(-2)?.accepted ?? 0
     const present = minutes.at(-1)?.accepted ?? 0
-    const waiting =
-      metrics.queue_depth > 0 || metrics.oldest_unstored_seconds > 0
-        ? `oldest waits ${duration(metrics.oldest_unstored_seconds)}`
-        : 'everything is in D1'
-    const events = (status: string) => `inbox?${new URLSearchParams({ status })}`
     const share = metrics.total === 0 ? 0 : metrics.delivered / metrics.total
     // Rounded down: all is delivered only when it is.
     const percent = `${rate(Math.floor(share * 1_000) / 10)} %`
+    const events = (status: string) => `inbox?${new URLSearchParams({ status })}`
+    const { late, isBehind, oldest } = stateOf(metrics)
+    const waits = metrics.pending > 0 && oldest && oldest.oldest_ready_seconds >= 1
+    const unstored =
+      metrics.queue_depth > 0 || metrics.oldest_unstored_seconds > 0
+        ? `oldest waits ${duration(metrics.oldest_unstored_seconds)}`
+        : 'everything is in D1'
     return html`
-      <dl>
-        ${this.#card('Total', metrics.total, 'held', 'inbox')}
-        ${this.#card('Pending', metrics.pending, this.#oldest(metrics), events('pending'), 'pending')}
-        ${this.#card('Delivered', metrics.delivered, 'acknowledged', events('delivered'), 'delivered')}
-        ${this.#card('Failed', metrics.failed, 'attempts used up', events('failed'), 'failed')}
-        ${this.#card('Dead letters', metrics.dlq_count, 'to be redriven', 'dead-letters')}
-        ${this.#card('Queue depth', metrics.queue_depth, waiting)}
-        <div class="card" part="card">
-          <dt>Events in the last minute</dt>
-          <dd>
-            ${count(before)}<small
-              >${count(present)} so far in this one; ${rate(metrics.processing_rate)} a minute
-              written, over 5 minutes</small
-            >
-          </dd>
+      <section class="panel counts" aria-labelledby="state">
+        ${this.#renderState(metrics)}
+        <dl>
+          ${this.#card({
+            label: 'Pending',
+            value: metrics.pending,
+            note: waits
+              ? `oldest waits ${duration(oldest.oldest_ready_seconds)}`
+              : 'to be processed',
+            to: events('pending'),
+            kind: 'pending',
+            wants: late.length > 0,
+          })}
+          ${this.#card({
+            label: 'Failed',
+            value: metrics.failed,
+            note: 'attempts used up',
+            to: events('failed'),
+            kind: 'failed',
+            wants: metrics.failed > 0,
+          })}
+          ${this.#card({
+            label: 'Dead letters',
+            value: metrics.dlq_count,
+            note: 'to be redriven',
+            to: 'dead-letters',
+            kind: 'letters',
+            wants: metrics.dlq_count > 0,
+          })}
+          ${this.#card({
+            label: 'Queue depth',
+            value: metrics.queue_depth,
+            note: unstored,
+            kind: 'unstored',
+            wants: isBehind,
+          })}
+          ${this.#card({ label: 'Total', value: metrics.total, note: 'held', to: 'inbox' })}
+          ${this.#card({
+            label: 'Delivered',
+            value: metrics.delivered,
+            note: 'acknowledged',
+            to: events('delivered'),
+            kind: 'delivered',
+          })}
+          ${this.#card({
+            label: 'Events in the last minute',
+            value: before,
+            note: `${count(present)} so far in this one; ${rate(metrics.processing_rate)} a minute written, over 5 minutes`,
+          })}
+          <div class="card" part="card">
+            <dt>Last processed</dt>
+            <dd class="words">
+              ${last ? ago(last) : 'never'}<small>${last ? time(last) : nothing}</small>
+            </dd>
+          </div>
+        </dl>
+        <div class="rate">
+          <label for="rate">Delivery rate</label>
+          <progress id="rate" max="1" .value=${live(share)}>${percent}</progress>
+          <output for="rate">${percent}</output>
         </div>
-        <div class="card" part="card">
-          <dt>Last processed</dt>
-          <dd class="words">
-            ${last ? ago(last) : 'never'}<small>${last ? time(last) : nothing}</small>
-          </dd>
-        </div>
-      </dl>
-      <div class="panel rate">
-        <label for="rate">Delivery rate</label>
-        <progress id="rate" max="1" .value=${live(share)}>${percent}</progress>
-        <output for="rate">${percent}</output>
-      </div>
+      </section>
       <section class="panel" aria-labelledby="chart">${this.#renderChart(metrics, desk)}</section>
     `
   }
 
-  #oldest({ subscriptions, pending }: Metrics): string {
-    const oldest = Math.max(0, ...subscriptions.map((each) => each.oldest_ready_seconds))
-    return pending > 0 && oldest >= 1 ? `oldest waits ${duration(oldest)}` : 'to be processed'
+  /** Says first what wants attention, each with the way there. */
+  #renderState(metrics: Metrics) {
+    const { dlq_count, queue_depth, oldest_unstored_seconds } = metrics
+    const { late, isBehind } = stateOf(metrics)
+    const wants = [
+      dlq_count > 0 && link(this.desk, 'dead-letters', several(dlq_count, 'dead letter')),
+      ...late
+        .slice(0, 3)
+        .map(({ name, oldest_ready_seconds }) =>
+          link(
+            this.desk,
+            `consumers?name=${name}`,
+            `${name} is ${duration(oldest_ready_seconds)} behind`,
+          ),
+        ),
+      isBehind &&
+        html`<span
+          >${several(queue_depth, 'event')} not in D1 for ${duration(oldest_unstored_seconds)}</span
+        >`,
+    ].filter(Boolean)
+    const isWell = wants.length === 0
+    return html`<div class="state">
+      <h2 id="state" class="badge ${isWell ? 'delivered' : 'failed'}">
+        ${isWell ? 'Nothing wants attention' : 'Wants attention'}
+      </h2>
+      ${isWell ? nothing : wants}
+    </div>`
   }
 
-  #card(label: string, value: number, note: string, to = '', kind = '') {
+  #card({ label, value, note, to = '', kind = '', wants = false }: Card) {
     const text = count(value)
-    return html`<div class="card" part="card">
-      <dt class=${kind ? `badge ${kind}` : nothing}>${label}</dt>
+    const isStatus = kind in STATUS_LABELS
+    return html`<div class="card ${kind} ${wants ? 'wants' : ''}" part="card">
+      <dt class=${isStatus ? 'badge' : nothing}>${label}</dt>
       <dd>
         ${to ? link(this.desk, to, text, { label: `${label}: ${text}` }) : text}<small
           >${note}</small
@@ -246,10 +330,15 @@ export class InboxOverview extends View {
   #renderChart(metrics: Metrics, desk: Desk) {
     const chart = new URLSearchParams(this.query).get('chart') ?? ''
     const isHour = chart !== 'day' && chart !== 'month'
-    const { value, valueKey, error, isSlow } = this.#hours
     const minutes = metrics.per_minute.map(({ minute, ...counts }) => ({ at: minute, ...counts }))
-    const buckets = isHour ? minutes : valueKey === chart ? value : undefined
     const what = isHour ? 'Last hour, events a minute' : `Last ${chart}, events an hour`
+    const draw = (buckets: Bucket[]) =>
+      html`<inbox-chart
+        .desk=${desk}
+        .buckets=${buckets}
+        .bucketMs=${isHour ? 60_000 : 3_600_000}
+        .label=${`Events in the last ${isHour ? 'hour' : chart}`}
+      ></inbox-chart>`
     return html`
       <div class="heading">
         <h2 id="chart">${what}</h2>
@@ -265,19 +354,7 @@ export class InboxOverview extends View {
           )}
         </div>
       </div>
-      <div class="chart">
-        ${error === undefined || isHour ? nothing : alert(explain(error), this.#hours.again)}
-        ${
-          buckets
-            ? html`<inbox-chart
-                .desk=${desk}
-                .buckets=${buckets}
-                .bucketMs=${isHour ? 60_000 : 3_600_000}
-                .label=${`Events in the last ${isHour ? 'hour' : chart}`}
-              ></inbox-chart>`
-            : loading(isSlow)
-        }
-      </div>
+      <div class="chart">${isHour ? draw(minutes) : this.#hours.render(draw)}</div>
     `
   }
 
@@ -285,6 +362,20 @@ export class InboxOverview extends View {
     const query = changedView(this.query, { chart })
     this.desk.go(query ? `overview?${query}` : 'overview')
   }
+}
+
+/**
+ * What wants attention beside the dead letters. A subscription is late only where somebody claims its events: what is
+ * worked through by hand may wait.
+ */
+function stateOf({ subscriptions, oldest_unstored_seconds }: Metrics) {
+  const [oldest] = subscriptions.toSorted((a, b) => b.oldest_ready_seconds - a.oldest_ready_seconds)
+  const late = subscriptions
+    .filter(
+      ({ claimed, oldest_ready_seconds }) => claimed > 0 && oldest_ready_seconds > LATE_SECONDS,
+    )
+    .toSorted((a, b) => b.oldest_ready_seconds - a.oldest_ready_seconds)
+  return { oldest, late, isBehind: oldest_unstored_seconds > BEHIND_SECONDS }
 }
 
 customElements.define('inbox-overview', InboxOverview)

@@ -1,6 +1,5 @@
-import { css, html, nothing } from 'lit'
+import { css, html } from 'lit'
 import { live } from 'lit/directives/live.js'
-import { alert, explain } from './format'
 import { styles } from './styles'
 import { type Desk, link, View } from './view'
 
@@ -17,16 +16,11 @@ export const FIRST_DRAFT: Draft = {
 
 /**
  * Sends a test event from a form.
- *
- * @fires inbox-change - after the event was accepted; `detail` is `{ action, ids }`
  */
 export class InboxSend extends View {
   static override properties = {
     desk: { attribute: false },
     draft: { attribute: false },
-    sent: { state: true },
-    trouble: { state: true },
-    busy: { state: true },
   }
 
   static override styles = [
@@ -51,17 +45,6 @@ export class InboxSend extends View {
   declare desk: Desk
   /** What is in the fields. It is changed as the reader types, and outlives this element. */
   declare draft: Draft
-  /** The id of the event that was sent last. */
-  declare sent: string
-  declare trouble: string
-  declare busy: boolean
-
-  constructor() {
-    super()
-    this.sent = ''
-    this.trouble = ''
-    this.busy = false
-  }
 
   override render() {
     const wrong = {
@@ -69,9 +52,10 @@ export class InboxSend extends View {
       metadata: complaint(this.draft.metadata, true),
     }
     const field = (name: 'payload' | 'metadata', label: string) => html`
-      <label
-        >${label}
+      <div>
+        <label for=${name}>${label}</label>
         <textarea
+          id=${name}
           name=${name}
           spellcheck="false"
           aria-invalid=${wrong[name] ? 'true' : 'false'}
@@ -80,7 +64,7 @@ export class InboxSend extends View {
           @input=${({ target }: InputEvent) => target instanceof HTMLTextAreaElement && this.#type(name, target.value)}
         ></textarea>
         <span class="wrong" id="${name}-wrong" aria-live="polite">${wrong[name]}</span>
-      </label>
+      </div>
     `
     return html`
       <section class="panel" aria-labelledby="title">
@@ -88,37 +72,30 @@ export class InboxSend extends View {
         <form @submit=${this.#send}>
           ${field('payload', 'Payload, a JSON object')}
           ${field('metadata', 'Metadata, a JSON object or empty')}
-          <div class="row">
-            <button class="main" ?disabled=${this.busy || Boolean(wrong.payload || wrong.metadata)}>
-              Send
-            </button>
-            <span role="status"
-              >${this.sent ? html`Accepted as ${link(this.desk, `inbox?${new URLSearchParams({ event: this.sent })}`, this.sent)}.` : nothing}</span
-            >
-          </div>
+          <button
+            class="main"
+            ?disabled=${this.desk.work.busy.has('send') || Boolean(wrong.payload || wrong.metadata)}
+          >
+            Send
+          </button>
         </form>
-        ${alert(this.trouble)}
       </section>
     `
   }
 
   async #send(event: SubmitEvent): Promise<void> {
     event.preventDefault()
-    this.busy = true
-    this.sent = ''
-    this.trouble = ''
-    try {
+    const { desk } = this
+    await desk.work.do({ action: 'send', to: '', ids: null }, async () => {
       // The text is sent as it was typed, because parsing it here would round its numbers.
       const { payload, metadata } = this.draft
-      const { event_id } = await this.desk.inbox.send(
+      const sent = await desk.inbox.send(
         `{"payload":${payload},"metadata":${metadata.trim() || 'null'}}`,
       )
-      this.sent = event_id ?? ''
-      this.tellChange('send', [this.sent])
-    } catch (error) {
-      this.trouble = explain(error)
-    }
-    this.busy = false
+      const event_id = sent.event_id ?? ''
+      const to = `inbox?${new URLSearchParams({ event: event_id })}`
+      return { said: html`Accepted as ${link(desk, to, event_id)}.`, ids: [event_id] }
+    })
   }
 
   #type(name: keyof Draft, text: string): void {

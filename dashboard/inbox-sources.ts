@@ -1,7 +1,6 @@
-import { css, html, nothing } from 'lit'
+import { css, html } from 'lit'
 import type { Metrics, Source } from '../client/types.ts'
-import { COPY_REFUSED, copyText } from './clipboard'
-import { alert, count, explain, loading, time } from './format'
+import { count, time } from './format'
 import { Loader } from './loader'
 import { styles } from './styles'
 import { type Desk, link, View } from './view'
@@ -24,8 +23,6 @@ export class InboxSources extends View {
     desk: { attribute: false },
     metrics: { attribute: false },
     tick: { attribute: false },
-    news: { state: true },
-    trouble: { state: true },
   }
 
   static override styles = [
@@ -75,15 +72,11 @@ export class InboxSources extends View {
   declare tick: number
   /** What `GET /metrics` answered last; undefined until then. It has the counts. */
   declare metrics: Metrics | undefined
-  declare news: string
-  declare trouble: string
 
   #sources = new Loader(this, (_, signal) => this.desk.inbox.sources({ signal }))
 
   constructor() {
     super()
-    this.news = ''
-    this.trouble = ''
     this.tick = 0
   }
 
@@ -92,19 +85,10 @@ export class InboxSources extends View {
   }
 
   override render() {
-    const { value, error, isSlow } = this.#sources
     return html`
       <section class="panel" aria-labelledby="title">
         <h2 id="title">Sources</h2>
-        ${alert(this.trouble)}
-        ${error === undefined ? nothing : alert(explain(error), this.#sources.again)}
-        ${
-          value
-            ? this.#renderSources(rowsOf(value, this.metrics?.sources ?? []))
-            : error
-              ? nothing
-              : loading(isSlow)
-        }
+        ${this.#sources.render((sources) => this.#renderSources(rowsOf(sources, this.metrics?.sources ?? [])))}
       </section>
     `
   }
@@ -117,9 +101,7 @@ export class InboxSources extends View {
         other senders.
       </p>`
     return html`
-      <div class="row bar">
-        <span role="status" class="quiet">${this.news || `${count(rows.length)} shown`}</span>
-      </div>
+      <div class="row bar quiet">${count(rows.length)} shown</div>
       <table>
         <caption class="visually-hidden">
           Sources, in the order of the configuration
@@ -146,13 +128,13 @@ export class InboxSources extends View {
     const number = (value: number | undefined) => (value === undefined ? '–' : count(value))
     return html`
       <tr>
-        <td data-label="Source">
+        <td data-label="Source" class="main">
           <div>
             <div class="name">${name}</div>
             <div class="quiet">${source?.type}</div>
           </div>
         </td>
-        <td data-label="URL">
+        <td data-label="URL" class="wide">
           <div>
             ${source ? this.#renderSetup(source) : warning('Not in the configuration any more')}
           </div>
@@ -180,11 +162,9 @@ export class InboxSources extends View {
     `
   }
 
-  async #copy(name: string, url: string): Promise<void> {
-    const copied = await copyText(url)
+  #copy(name: string, url: string): Promise<void> {
     const rest = url.endsWith(SECRET_PLACE) ? ` Put the secret in place of ${SECRET_PLACE}.` : ''
-    this.trouble = copied ? '' : COPY_REFUSED
-    this.news = copied ? `URL of ${name} copied.${rest}` : ''
+    return this.desk.work.copy(url, `URL of ${name} copied.${rest}`)
   }
 }
 

@@ -6,6 +6,7 @@ import type { Action } from './actions'
 import { ago, badge, count, size, time } from './format'
 import { changedView } from './inbox-view'
 import { visible } from './json-source'
+import type { Rows } from './rows'
 import { type Desk, link } from './view'
 
 type Preview = PreviewPage['data'][number]
@@ -13,24 +14,22 @@ type Preview = PreviewPage['data'][number]
 /** A row, with what was done to it since it came. */
 export type Row = Omit<Preview, 'status'> & { status: Preview['status'] | 'deleted' }
 
-/** What is selected in the table, and what its controls call. */
+/** What the table shows of each row, and what its controls call. */
 export interface TableState {
   desk: Desk
   query: string
-  selected: ReadonlySet<string>
-  /** The rows that something is being done to. */
-  busy: ReadonlySet<string>
-  select: (ids: ReadonlySet<string>) => void
+  rows: Rows
   act: (action: Action, id: string) => void
 }
 
 /** The events of a page, with what can be done to each. Each row keeps its elements, wherever it moves. */
 export function eventTable(rows: Row[], state: TableState) {
-  const { desk, selected, select } = state
+  const { desk } = state
+  const { selected } = state.rows
   const canManage = desk.can('manage')
   const there = rows.filter(({ status }) => status !== 'deleted').map(({ event_id }) => event_id)
   const all = there.length > 0 && there.every((id) => selected.has(id))
-  const selectAll = () => select(new Set(all ? [] : there))
+  const selectAll = () => state.rows.select(all ? [] : there)
   return html`
     <table>
       <caption class="visually-hidden">
@@ -41,18 +40,20 @@ export function eventTable(rows: Row[], state: TableState) {
           ${
             canManage
               ? html`<th class="select">
-                  <input
-                    type="checkbox"
-                    aria-label="Select all"
-                    .checked=${live(all)}
-                    @change=${selectAll}
-                  />
+                  <label
+                    ><input
+                      type="checkbox"
+                      aria-label="Select all"
+                      .checked=${live(all)}
+                      @change=${selectAll}
+                    /><span class="narrow">Select all</span></label
+                  >
                 </th>`
               : nothing
           }
           <th scope="col" class="status">Status</th>
           <th scope="col">Event</th>
-          <th scope="col" class="source">Source and type</th>
+          <th scope="col" class="source">Source and subscription</th>
           <th scope="col" class="created">Created</th>
           <th scope="col" class="number retries">Retries</th>
           ${canManage ? html`<th scope="col" class="actions">Actions</th>` : nothing}
@@ -70,11 +71,14 @@ export function eventTable(rows: Row[], state: TableState) {
 }
 
 function eventRow(row: Row, state: TableState, canManage: boolean) {
-  const { desk, query, selected, busy, select } = state
+  const { desk, query, rows } = state
   const { event_id, status } = row
   const isGone = status === 'deleted'
   return html`
-    <tr class=${isGone ? 'gone' : nothing} aria-busy=${busy.has(event_id) ? 'true' : nothing}>
+    <tr
+      class=${isGone ? 'gone' : nothing}
+      aria-busy=${desk.work.busy.has(event_id) ? 'true' : nothing}
+    >
       ${
         canManage
           ? html`<td class="select" data-label="Select">
@@ -82,8 +86,8 @@ function eventRow(row: Row, state: TableState, canManage: boolean) {
                 type="checkbox"
                 aria-label="Select ${event_id}"
                 ?disabled=${isGone}
-                .checked=${live(selected.has(event_id))}
-                @change=${() => select(toggled(selected, event_id))}
+                .checked=${live(rows.selected.has(event_id))}
+                @change=${() => rows.toggle(event_id)}
               />
             </td>`
           : nothing
@@ -103,26 +107,44 @@ function eventRow(row: Row, state: TableState, canManage: boolean) {
           >
         </div>
       </td>
-      <td data-label="Source and type"><div>${members(row, desk, query)}</div></td>
-      <td data-label="Created">${time(row.created_at, ago(row.created_at))}</td>
-      <td data-label="Retries" class="number">${count(row.retry_count)}</td>
+      <td data-label="Source and subscription" class="members">
+        <div>
+          <div class="links">${members(row, desk, query)}</div>
+          <div class="links takers">${takers(row, desk, query)}</div>
+        </div>
+      </td>
+      <td data-label="Created" class="created">${time(row.created_at, ago(row.created_at))}</td>
+      <td data-label="Retries" class="number ${row.retry_count === 0 ? 'nothing' : ''}">
+        ${count(row.retry_count)}
+      </td>
       ${canManage ? html`<td data-label="Actions" class="actions">${actions(row, state)}</td>` : nothing}
     </tr>
   `
 }
 
+/** So many subscriptions are named in a row; the event has them all. */
+const TAKERS = 2
+
 const FIRST_PAGE = { cursors: null, at: null, event: null }
 
 /** Source and type, each a link to those of the events shown that share it. */
 function members({ members: found }: Row, desk: Desk, query: string) {
-  const entries = Object.entries(found)
-  if (entries.length === 0) return html`<span class="quiet none">–</span>`
-  return entries.map(([name, value]) =>
+  return Object.entries(found).map(([name, value]) =>
     link(desk, `inbox?${changedView(query, { [name]: value, ...FIRST_PAGE })}`, visible(value), {
       label: `Events with ${name} ${value}`,
-      kind: name === 'metadata.source' ? 'member source' : 'member',
+      kind: name === 'metadata.source' ? 'source' : '',
     }),
   )
+}
+
+/** The subscriptions that took it, each a link to those of the events shown that it took as well. */
+function takers({ subscriptions }: Row, desk: Desk, query: string) {
+  const more = subscriptions.length - TAKERS
+  return html`${subscriptions.slice(0, TAKERS).map((name) =>
+    link(desk, `inbox?${changedView(query, { subscription: name, ...FIRST_PAGE })}`, name, {
+      label: `Events of the subscription ${name}`,
+    }),
+  )}${more > 0 ? html`<span>and ${count(more)} more</span>` : nothing}`
 }
 
 /** Each action has a place of its own in the row, so that none takes the place of another under the reader's hand. */
@@ -143,10 +165,4 @@ function actions({ event_id, status }: Row, { act }: TableState) {
       ${button('delete', 'Delete', status !== 'deleted', 'danger')}
     </div>
   `
-}
-
-function toggled(selected: ReadonlySet<string>, id: string): ReadonlySet<string> {
-  const changed = new Set(selected)
-  if (!changed.delete(id)) changed.add(id)
-  return changed
 }

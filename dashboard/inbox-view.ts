@@ -52,7 +52,7 @@ export function cursorsOf(query: string): string[] {
   return (new URLSearchParams(query).get('cursors') ?? '').split(' ').filter(Boolean)
 }
 
-/** The statuses that are shown; none means all. */
+/** The statuses that are shown; none means all. What is no status is none of them. */
 export function statusesOf(query: string): Status[] {
   const given = (new URLSearchParams(query).get('status') ?? '').split(',')
   return (['pending', 'delivered', 'failed'] as const).filter((status) => given.includes(status))
@@ -83,22 +83,24 @@ export function listedBy(query: string): string {
   return changedView(query, { event: null })
 }
 
-/** What `GET /inbox` is asked for. Times in a view are the reader's own. */
+/** What `GET /inbox` is asked for. What is wrong with a view goes to the service as well, which says so. */
 export function requestOf(query: string, now: number): Filter {
   const view = new URLSearchParams(query)
-  const status = statusesOf(query)
+  const status = view.get('status') as Status | null
   const [sort, order] = (view.get('sort') ?? '').split(' ')
   const cursor = cursorsOf(query).at(-1)
   const members = findersOf(query)
   const isMember = ([name]: [string, string]) => /^(payload|metadata)\./.test(name)
   const from = presetStart(view.get('since'), Number(view.get('at')) || now) ?? view.get('from')
   const time = (given: string | null) =>
-    given && !Number.isNaN(Date.parse(given)) ? { time: new Date(given).toISOString() } : undefined
+    given
+      ? { time: Number.isNaN(Date.parse(given)) ? given : new Date(given).toISOString() }
+      : undefined
   const begin = time(from)
   const end = time(view.get('to'))
   return {
-    limit: Number(view.get('limit')) || 50,
-    ...(status.length > 0 && { status }),
+    limit: Number(view.get('limit') ?? 50),
+    ...(status && { status }),
     ...(begin && { from: begin.time }),
     ...(end && { to: end.time }),
     ...(sort && order && ({ sort, order } as Filter)),

@@ -1,8 +1,13 @@
-import type { ReactiveController, ReactiveControllerHost } from 'lit'
+import { html, nothing, type ReactiveController, type ReactiveControllerHost } from 'lit'
 import { InboxError } from '../client/error.ts'
+import { alert, explain, loading } from './format'
 
-/** A wait is shown after this time. */
-const SLOW_MS = 300
+interface Options<Value> {
+  /** Says whether a newer value must wait, because it would move what the reader is about to press. */
+  mustWait?: (value: Value, waiting: Value) => boolean
+  /** Whether what was wanted before stays until what is wanted now is there. */
+  keepsOld?: boolean
+}
 
 /**
  * Loads what an element shows, and loads it again when there is news. What it has stays until the new value is there. A
@@ -11,51 +16,58 @@ const SLOW_MS = 300
 export class Loader<Value> implements ReactiveController {
   /** What was loaded last. */
   value: Value | undefined
-  /** The key that `value` belongs to. */
-  valueKey: string | undefined
   /** A newer value, which waits until the reader's hand is out of the way. */
   waiting: Value | undefined
   error: unknown
-  isPending = false
-  /** Whether the reader has been waiting for a while. */
-  isSlow = false
   readonly #host: ReactiveControllerHost
   readonly #load: (key: string, signal: AbortSignal) => Promise<Value>
-  readonly #isHeld: (value: Value, waiting: Value) => boolean
+  readonly #options: Options<Value>
   #key: string | undefined
+  /** The key that `value` belongs to. */
+  #valueKey: string | undefined
   #version: unknown
   #tick: unknown
   #running: AbortController | undefined
+  #isAskedByReader = false
 
-  /** @param isHeld says whether a newer value must wait, because it would move what the reader is about to press */
   constructor(
     host: ReactiveControllerHost,
     load: (key: string, signal: AbortSignal) => Promise<Value>,
-    isHeld: (value: Value, waiting: Value) => boolean = () => false,
+    options: Options<Value> = {},
   ) {
     this.#host = host
     this.#load = load
-    this.#isHeld = isHeld
+    this.#options = options
     host.addController(this)
   }
 
   /**
    * Says what is wanted; an element calls it before each render.
    * @param key what it is. Null: nothing
-   * @param version changes when there may be news of it; empty while that is not known
+   * @param version changes when there may be news of it
    * @param tick changes whenever what failed in passing may be tried again
    */
   want(key: string | null, version: unknown, tick: unknown = version): void {
     if (key === null) return this.forget()
     const isOther = key !== this.#key
     if (isOther) this.waiting = undefined
-    // The first version that is heard of, while something is loaded already, is that of what is loaded.
-    if (!isOther && this.#version === '') this.#version = version
+    if (isOther && !this.#options.keepsOld) this.value = undefined
     const isNews = version !== this.#version || (this.#mayPass && tick !== this.#tick)
-    if (!isOther && (this.isPending || !isNews)) return
+    if (!isOther && (this.#running || !isNews)) return
     this.#version = version
     this.#tick = tick
     void this.#run(key)
+  }
+
+  /** Whether the value belongs to what was wanted before. */
+  get isOld(): boolean {
+    return this.value !== undefined && this.#valueKey !== this.#key
+  }
+
+  /** Whether the reader waits for it, as for what was asked for by hand. */
+  get isAwaited(): boolean {
+    const isMissing = this.value === undefined || this.isOld
+    return this.#running !== undefined && (isMissing || this.#isAskedByReader)
   }
 
   /** Whether it failed, and may well succeed by itself. */
@@ -63,9 +75,22 @@ export class Loader<Value> implements ReactiveController {
     return this.error instanceof InboxError && this.error.isPassing
   }
 
-  /** Loads once more. */
+  /** Draws the value, or that it is on its way, or why it did not come. A trouble with newer values stands below. */
+  render(draw: (value: Value) => unknown): unknown {
+    const { value, error } = this
+    const trouble = error === undefined ? nothing : alert(explain(error), this.again)
+    if (value !== undefined && !(this.isOld && error !== undefined))
+      return html`${draw(value)}
+        <div class="last">${trouble}</div>`
+    return error === undefined ? loading() : trouble
+  }
+
+  /** Loads once more, because the reader asked for it. */
   again = (): void => {
-    if (this.#key !== undefined) void this.#run(this.#key)
+    if (this.#key === undefined) return
+    this.#isAskedByReader = true
+    void this.#run(this.#key)
+    this.#host.requestUpdate()
   }
 
   /** Shows the value that waits, if one does. */
@@ -77,23 +102,21 @@ export class Loader<Value> implements ReactiveController {
   }
 
   forget(): void {
-    this.#running?.abort()
-    this.#running = undefined
-    this.#key = this.valueKey = undefined
+    this.hostDisconnected()
+    this.#valueKey = undefined
     this.value = this.waiting = this.error = undefined
-    this.isPending = this.isSlow = false
   }
 
   hostUpdate(): void {
     if (this.value === undefined || this.waiting === undefined) return
-    if (!this.#isHeld(this.value, this.waiting)) this.show()
+    if (!this.#options.mustWait?.(this.value, this.waiting)) this.show()
   }
 
   hostDisconnected(): void {
     this.#running?.abort()
     this.#running = undefined
     this.#key = undefined
-    this.isPending = this.isSlow = false
+    this.#isAskedByReader = false
   }
 
   async #run(key: string): Promise<void> {
@@ -102,27 +125,21 @@ export class Loader<Value> implements ReactiveController {
     this.#running = running
     if (key !== this.#key) this.error = undefined
     this.#key = key
-    this.isPending = true
-    const slow = setTimeout(() => {
-      if (this.#running !== running) return
-      this.isSlow = true
-      this.#host.requestUpdate()
-    }, SLOW_MS)
     let change: () => void
     try {
       const value = await this.#load(key, running.signal)
       change = () => {
         this.error = undefined
         this.waiting = value
-        if (key !== this.valueKey || this.value === undefined) this.show()
-        this.valueKey = key
+        if (key !== this.#valueKey || this.value === undefined) this.show()
+        this.#valueKey = key
       }
     } catch (error) {
       change = () => (this.error = error)
     }
-    clearTimeout(slow)
     if (this.#running !== running) return
-    this.isPending = this.isSlow = false
+    this.#running = undefined
+    this.#isAskedByReader = false
     change()
     this.#host.requestUpdate()
   }

@@ -35,7 +35,7 @@ export class Route implements ReactiveController {
     const own = parts.find((part) => part.startsWith(this.#prefix)) ?? ''
     // An anchor of the page around is none of ours.
     if (!own && parts.length > 0) return
-    const to = own.slice(this.#prefix.length)
+    const to = canonical(own.slice(this.#prefix.length))
     if (to === this.to) return
     this.to = to
     this.#host.requestUpdate()
@@ -50,14 +50,15 @@ export class Route implements ReactiveController {
 
   /** Shows something else. With `replace`, Back does not lead to what was shown before. */
   go(to: string, { replace = false } = {}): void {
-    if (to === this.to) return
+    const next = canonical(to)
+    if (next === this.to) return
     const from = this.to
-    this.to = to
+    this.to = next
     this.#host.requestUpdate()
     if (this.#isApart) return
     try {
-      if (replace) history.replaceState(history.state, '', this.href(to))
-      else history.pushState({ eventInboxCameFrom: from }, '', this.href(to))
+      if (replace) history.replaceState(history.state, '', this.href(next))
+      else history.pushState({ eventInboxCameFrom: from }, '', this.href(next))
     } catch {
       // A sandboxed frame may have no address to change.
     }
@@ -66,7 +67,7 @@ export class Route implements ReactiveController {
   /** Goes back to what was shown before this, where the reader came from there; otherwise that takes its place. */
   leave(to: string): void {
     const cameFrom: unknown = Object(history.state).eventInboxCameFrom
-    if (!this.#isApart && cameFrom === to) history.back()
+    if (!this.#isApart && cameFrom === canonical(to)) history.back()
     else this.go(to, { replace: true })
   }
 
@@ -75,8 +76,14 @@ export class Route implements ReactiveController {
   }
 
   get #prefix(): string {
-    return `${this.#name()}/`
+    return `${encodeURIComponent(this.#name())}/`
   }
 }
 
 const partsOf = (hash: string) => hash.replace(/^#/, '').split(';').filter(Boolean)
+
+/** The same view, as this page writes it: an address may have been typed, or come from elsewhere. */
+function canonical(to: string): string {
+  const [view = '', query] = to.split('?')
+  return query ? `${view}?${new URLSearchParams(query)}` : view
+}

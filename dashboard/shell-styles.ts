@@ -7,21 +7,43 @@ export const shellStyles = css`
   }
   .frame {
     display: grid;
-    grid-template-columns: 12rem minmax(0, 1fr);
+    grid-template: auto 1fr / 12rem minmax(0, 1fr);
     align-items: start;
-    gap: 1.5rem;
+    gap: 1rem 1.5rem;
   }
   .view {
+    grid-area: 1 / 2 / 3 / 3;
     min-width: 0;
     container-type: inline-size;
   }
-  /* Beside the rows, not above them: they would move under the hand. */
-  .view > .alert {
+  /* Beside the rows, not above them: they would move under the hand. A click goes through to what is behind. */
+  .messages {
     position: fixed;
-    z-index: 1;
+    z-index: 2;
     inset: auto 1rem 1rem;
+    display: grid;
+    justify-items: center;
+    gap: 0.5rem;
+    pointer-events: none;
+  }
+  .messages > * {
+    max-width: 48rem;
     margin: 0;
-    box-shadow: 0 0.25rem 1.5rem rgb(0 0 0 / 25%);
+    border-radius: 0.6rem;
+    box-shadow: 0 0.25rem 1.5rem rgb(10 14 22 / 22%);
+  }
+  .messages a,
+  .messages button {
+    pointer-events: auto;
+  }
+  .messages .said {
+    padding: 0.5rem 1rem;
+    background: var(--text);
+    color: var(--surface);
+    overflow-wrap: anywhere;
+  }
+  .messages .said a {
+    color: inherit;
   }
   nav {
     position: sticky;
@@ -30,21 +52,33 @@ export const shellStyles = css`
   nav ul {
     display: grid;
     gap: 0.15rem;
-    margin: 0 0 1rem;
+    margin: 0;
     padding: 0;
     list-style: none;
   }
   nav a {
     display: flex;
     align-items: center;
-    justify-content: space-between;
-    gap: 0.5rem;
+    gap: 0.6rem;
     padding: 0.4rem 0.75rem;
     border-radius: 0.5rem;
     color: var(--quiet);
     font-weight: 500;
     text-decoration: none;
     white-space: nowrap;
+  }
+  nav .count {
+    margin-inline-start: auto;
+  }
+  .icon {
+    flex: none;
+    width: 1.15rem;
+    height: 1.15rem;
+    fill: none;
+    stroke: currentColor;
+    stroke-linecap: round;
+    stroke-linejoin: round;
+    stroke-width: 1.5;
   }
   nav a:hover {
     background: var(--sunken);
@@ -95,15 +129,13 @@ export const shellStyles = css`
   }
   @container (width < 62rem) {
     .frame {
-      grid-template-columns: minmax(0, 1fr);
-      gap: 1rem;
+      grid-template: auto / minmax(0, 1fr);
+    }
+    .view {
+      grid-area: auto;
     }
     nav {
       position: static;
-      display: flex;
-      flex-wrap: wrap;
-      justify-content: space-between;
-      gap: 0.25rem 1rem;
       border-bottom: 1px solid var(--border);
     }
     nav ul {
@@ -114,17 +146,28 @@ export const shellStyles = css`
     nav a {
       padding-inline: 0.6rem;
     }
+    nav .count {
+      margin: 0;
+    }
     .session {
       display: flex;
       flex-wrap: wrap;
       align-items: center;
       gap: 0.25rem 0.75rem;
-      margin-bottom: 0.5rem;
-      padding: 0;
-      border: 0;
+      padding: 0.5rem 0.6rem 0;
     }
     .session button {
       margin: 0;
+    }
+  }
+  @container (width < 40rem) {
+    nav a {
+      gap: 0.4rem;
+      padding: 0.3rem 0.5rem;
+      font-size: 0.875rem;
+    }
+    .icon {
+      display: none;
     }
   }
   @media (forced-colors: active) {

@@ -1,10 +1,8 @@
 import { html, nothing } from 'lit'
 import { keyed } from 'lit/directives/keyed.js'
-import { InboxError } from '../client/error.ts'
-import type { Inbox } from '../client/inbox.ts'
 import type { Metrics } from '../client/types.ts'
-import { baseOf, connect, keepToken, keptToken } from './connection'
-import { alert, count, exactClock, explain } from './format'
+import { alert, count, exactClock, explain, loading } from './format'
+import { icon } from './icons'
 import type { AskDialog } from './inbox-ask'
 import './inbox-ask'
 import './inbox-consumers'
@@ -14,13 +12,13 @@ import './inbox-events'
 import './inbox-overview'
 import { type Draft, FIRST_DRAFT } from './inbox-send'
 import './inbox-sources'
-import { changedView, titleOf } from './inbox-view'
-import { Loader } from './loader'
+import { listedBy, titleOf } from './inbox-view'
 import { Poll } from './poll'
 import { Route } from './route'
+import { Session } from './session'
 import { shellStyles } from './shell-styles'
 import { styles } from './styles'
-import { type Desk, link, type Scope, View } from './view'
+import { type Desk, link, View } from './view'
 
 const VIEWS = [
   ['overview', 'Overview'],
@@ -76,31 +74,33 @@ export class EventInbox extends View {
   declare token: string
   declare metrics: Metrics | undefined
 
-  #base = ''
-  /** The token in use: that of the page, or that of the reader. */
-  #used = ''
-  #desk: Desk | undefined
   #asked = new AbortController()
-  /** Counts the inboxes and tokens that were in use: views of one never show another. */
-  #session = 0
   /** How often the reader changed something. */
   #changes = 0
-  #known: unknown
   /** When the counts came. */
   #asOf = 0
   /** How often they came. */
   #tick = 0
-  /** Changes when something in the inbox did, as far as the counts tell. */
+  /** Changes when something in the inbox did, as far as the counts tell; empty until they came, or failed to. */
   #news = ''
   /** How often the service came back. */
   #returns = 0
   #error: unknown
-  /** Why the token in use is no good; there is no use in asking again with it. */
-  #refusal = ''
   #draft: Draft = { ...FIRST_DRAFT }
+  /** What was shown last, and its rows. */
+  #shown = ['', '']
 
   #route = new Route(this, () => this.route)
-  #who = new Loader(this, async (_, signal) => this.#desk?.inbox.whoami({ signal }))
+  #session = new Session(this, {
+    href: (to) => this.#route.href(to),
+    go: (to, options) => this.#route.go(to, options),
+    ask: (question) => this.#dialog().ask(question),
+    changed: (action, ids) => {
+      this.#changes++
+      this.#tell('inbox-change', { action, ids })
+      this.#poll.now()
+    },
+  })
   #poll = new Poll(
     this,
     () => this.#ask(),
@@ -125,45 +125,53 @@ export class EventInbox extends View {
     if (changed.has('route')) this.#route.read()
     if (changed.has('endpoint') || changed.has('token')) this.#connect()
     if (changed.has('refreshSeconds') && this.hasUpdated) this.#poll.now()
-    this.#who.want(this.#desk && !this.#refusal ? this.#used : null, 0, this.#tick)
-    if (this.#known === this.#who.value) return
-    this.#known = this.#who.value
-    // Views draw anew when they are given another desk.
-    if (this.#desk) this.#desk = { ...this.#desk }
+    this.#session.look(this.#tick)
+    const { name, query } = this.#view
+    const [route, rows] = this.#shown
+    this.#shown = [this.#route.to, `${name}?${listedBy(query)}`]
+    // What was asked, or said, is of what was shown then.
+    if (this.#route.to !== route) this.renderRoot.querySelector?.<AskDialog>('inbox-ask')?.dismiss()
+    if (this.#shown[1] !== rows && this.#session.desk) this.#session.desk.work.said = ''
+  }
+
+  /** What is shown, by the address and by what the token may do. */
+  get #view(): { name: Name; query: string } {
+    const [wanted, query = ''] = this.#route.to.split('?')
+    if (this.#session.blindness) return { name: 'send', query: '' }
+    return { name: VIEWS.find(([each]) => each === wanted)?.[0] ?? 'overview', query }
   }
 
   override render() {
-    if (!this.#used || this.#refusal) return this.#renderTokenForm()
-    const desk = this.#desk
-    if (!desk) return nothing
-    const [view, query = ''] = this.#route.to.split('?')
-    const name = VIEWS.find(([each]) => each === view)?.[0] ?? 'overview'
+    const { desk, refusal, blindness } = this.#session
+    if (!desk || refusal) return this.#renderTokenForm(refusal)
+    if (blindness && !desk.can('write'))
+      return this.#session.isUnknown ? loading() : this.#renderTokenForm(blindness)
+    const { name, query } = this.#view
     if (this.pageTitle) document.title = `${titleOf(labelOf(name), query)} · ${this.pageTitle}`
-    const wait = this.#poll.backoffSeconds
-    const trouble =
-      this.#error === undefined
-        ? ''
-        : `${explain(this.#error)}${wait ? ` Trying again in ${wait} s.` : ''}`
-    const views = html`
+    const isKnown = this.#news !== ''
+    const event = isKnown ? (new URLSearchParams(query).get('event') ?? '') : ''
+    const messages = html`${this.#renderTrouble()} ${desk.work.render()}`
+    const page = html`
       <div class="frame">
         ${this.#renderNavigation(desk, name)}
-        <div class="view" @inbox-change=${this.#change}>
-          ${trouble ? alert(trouble, this.#poll.now) : nothing}
-          ${trouble || this.#who.error === undefined ? nothing : alert(`What the token may do is not known. ${explain(this.#who.error)}`, this.#who.again)}
-          ${this.#renderView(desk, name, query)}
+        <div class="view">
+          ${isKnown || name === 'send' ? this.#renderView(desk, name, query) : loading()}
         </div>
+        ${this.#renderSession()}
       </div>
+      <div class="messages">${event ? nothing : messages}</div>
       <inbox-detail
+        exportparts="card, badge"
         .desk=${desk}
-        .eventId=${new URLSearchParams(query).get('event') ?? ''}
+        .eventId=${event}
         .news=${this.#news}
         .tick=${this.#tick}
-        @inbox-change=${this.#change}
-        @close=${() => this.#close(name, query)}
+        .messages=${messages}
+        @close=${() => void this.#close(name, query)}
       ></inbox-detail>
       <inbox-ask></inbox-ask>
     `
-    return keyed(this.#session, views)
+    return keyed(this.#session.number, page)
   }
 
   #renderNavigation(desk: Desk, current: Name) {
@@ -172,33 +180,50 @@ export class EventInbox extends View {
       inbox: metrics?.pending,
       'dead-letters': metrics?.dlq_count,
     }
-    const views = VIEWS.filter(([name]) => name !== 'send' || desk.can('write'))
-    const name = this.#who.value?.name
+    const { blindness } = this.#session
+    const views = VIEWS.filter(([name]) => (name === 'send' ? desk.can('write') : !blindness))
+    const content = (name: Name, label: string) => html`
+      ${icon(name)}<span>${label}</span>
+      ${counts[name] ? html`<span class="count">${count(counts[name])}</span>` : nothing}
+    `
     return html`
       <nav aria-label="Views" part="nav">
         <ul>
           ${views.map(
-            ([each, label]) =>
+            ([name, label]) =>
               html`<li>
-                ${link(
-                  desk,
-                  each,
-                  html`<span>${label}</span
-                    >${counts[each] ? html`<span class="count">${count(counts[each])}</span>` : nothing}`,
-                  { current: each === current },
-                )}
+                ${link(desk, name, content(name, label), {
+                  current: name === current,
+                  ...(name === current && { kind: 'home' }),
+                })}
               </li>`,
           )}
         </ul>
-        <div class="session">
-          <span class="as-of">
-            ${this.#asOf ? html`as of <time>${exactClock(this.#asOf)}</time>` : nothing}
-          </span>
-          ${name ? html`<span class="who">${name}</span>` : nothing}
-          <button class="plain" @click=${this.#signOut}>Sign out</button>
-        </div>
       </nav>
     `
+  }
+
+  #renderSession() {
+    const { name } = this.#session
+    return html`
+      <div class="session">
+        <span class="as-of">
+          ${this.#asOf ? html`as of <time>${exactClock(this.#asOf)}</time>` : nothing}
+        </span>
+        ${name ? html`<span class="who">${name}</span>` : nothing}
+        <button class="plain" @click=${this.#signOut}>Sign out</button>
+      </div>
+    `
+  }
+
+  /** Why the counts are old, or what the token may do is not known. */
+  #renderTrouble() {
+    const { error, lookAgain } = this.#session
+    const wait = this.#poll.backoffSeconds
+    const rest = wait ? ` Trying again in ${wait} s.` : ''
+    if (this.#error !== undefined) return alert(`${explain(this.#error)}${rest}`, this.#poll.now)
+    if (error === undefined) return nothing
+    return alert(`What the token may do is not known. ${explain(error)}`, lookAgain)
   }
 
   #renderView(desk: Desk, name: Name, query: string) {
@@ -208,6 +233,7 @@ export class EventInbox extends View {
     switch (name) {
       case 'overview':
         return html`<inbox-overview
+          exportparts="card, badge"
           .desk=${desk}
           .metrics=${metrics}
           .query=${query}
@@ -215,6 +241,7 @@ export class EventInbox extends View {
         ></inbox-overview>`
       case 'inbox':
         return html`<inbox-events
+          exportparts="card, badge"
           .desk=${desk}
           .metrics=${metrics}
           .query=${query}
@@ -224,6 +251,7 @@ export class EventInbox extends View {
         ></inbox-events>`
       case 'dead-letters':
         return html`<inbox-dead-letters
+          exportparts="card, badge"
           .desk=${desk}
           .query=${query}
           .news=${news}
@@ -231,6 +259,7 @@ export class EventInbox extends View {
         ></inbox-dead-letters>`
       case 'consumers':
         return html`<inbox-consumers
+          exportparts="card, badge"
           .desk=${desk}
           .metrics=${metrics}
           .query=${query}
@@ -238,25 +267,31 @@ export class EventInbox extends View {
           .tick=${tick}
         ></inbox-consumers>`
       case 'sources':
-        return html`<inbox-sources .desk=${desk} .metrics=${metrics} .tick=${tick}></inbox-sources>`
+        return html`<inbox-sources
+          exportparts="card, badge"
+          .desk=${desk}
+          .metrics=${metrics}
+          .tick=${tick}
+        ></inbox-sources>`
       case 'send':
         return html`<inbox-send .desk=${desk} .draft=${this.#draft}></inbox-send>`
     }
   }
 
-  #renderTokenForm() {
+  #renderTokenForm(refusal: string) {
     return html`
       <section class="panel access" aria-label="Access">
         <h2>Sign in</h2>
-        ${alert(this.#refusal)}
+        ${alert(refusal)}
         <form @submit=${this.#signIn}>
           <label
-            >API token <input name="token" type="password" required autocomplete="off"
+            >API token <input class="home" name="token" type="password" required autocomplete="off"
           /></label>
           <button class="main">Show the inbox</button>
         </form>
         <p class="quiet">
-          It is kept for this browser session only, and sent to <code>${this.#base}</code> alone.
+          It is kept for this browser session only, and sent to
+          <code>${this.#session.base}</code> alone.
         </p>
       </section>
     `
@@ -264,49 +299,20 @@ export class EventInbox extends View {
 
   /** Begins anew with another inbox or another token. */
   #connect(): void {
-    this.#session++
-    this.#refusal = ''
-    try {
-      this.#base = baseOf(this.endpoint)
-    } catch {
-      this.#base = ''
-      this.#refusal = `The endpoint is not a URL: ${this.endpoint}`
-    }
-    this.#used = this.#base && (this.token || keptToken(this.#base)).trim()
+    this.#session.begin(this.endpoint, this.token)
     this.#error = undefined
     this.#asked.abort()
     this.#asOf = 0
     this.#news = ''
     this.metrics = undefined
-    this.#who.forget()
-    const inbox = this.#speaker()
-    this.#desk = inbox
-      ? {
-          inbox,
-          base: this.#base,
-          can: (scope) => this.#can(scope),
-          href: (to) => this.#route.href(to),
-          go: (to, options) => this.#route.go(to, options),
-          ask: (question) => this.#dialog().ask(question),
-        }
-      : undefined
     this.#poll.anew()
-  }
-
-  /** Makes what speaks to the inbox. What no request can carry is refused, and never asked with. */
-  #speaker(): Inbox | undefined {
-    try {
-      return this.#used ? connect(this.#base, this.#used) : undefined
-    } catch (error) {
-      this.#refusal = `No request can be made: ${error instanceof Error ? error.message : error}.`
-      return undefined
-    }
+    this.requestUpdate()
   }
 
   /** Asks for the counts. @returns whether they came, or there is nobody to ask for */
   async #ask(): Promise<boolean> {
-    const desk = this.#desk
-    if (!desk || this.#refusal) return true
+    const { desk, refusal, blindness } = this.#session
+    if (!desk || refusal || blindness) return true
     const asked = new AbortController()
     this.#asked = asked
     try {
@@ -322,10 +328,9 @@ export class EventInbox extends View {
       return true
     } catch (error) {
       if (asked.signal.aborted) return true
-      const isRefused =
-        error instanceof InboxError && ['UNAUTHORIZED', 'INSUFFICIENT_SCOPE'].includes(error.code)
-      if (isRefused) this.#refusal = explain(error)
-      else this.#error = error
+      const isRefused = this.#session.takeDown(error)
+      if (!isRefused) this.#error = error
+      this.#news ||= 'unknown'
       this.#tell('inbox-error', explain(error))
       return isRefused
     } finally {
@@ -333,40 +338,34 @@ export class EventInbox extends View {
     }
   }
 
-  #change = (): void => {
-    this.#changes++
-    this.#poll.now()
-  }
-
-  #can(scope: Scope): boolean {
-    const scopes: readonly string[] | undefined = this.#who.value?.scopes
-    return scopes?.includes(scope) ?? false
-  }
-
   #signIn(event: SubmitEvent): void {
     event.preventDefault()
     if (!(event.target instanceof HTMLFormElement)) return
     const token = new FormData(event.target).get('token')
-    if (typeof token !== 'string') return
-    keepToken(this.#base, token)
-    this.token = ''
-    this.#connect()
-    this.requestUpdate()
+    if (typeof token === 'string') this.#use(token)
   }
 
   #signOut(): void {
     this.#draft = { ...FIRST_DRAFT }
-    keepToken(this.#base, '')
-    this.token = ''
-    this.#connect()
-    this.requestUpdate()
+    this.#use('')
   }
 
-  #close(name: Name, query: string): void {
+  #use(token: string): void {
+    this.#session.keep(token)
+    this.token = ''
+    this.#connect()
+  }
+
+  async #close(name: Name, query: string): Promise<void> {
     // When Back closed the dialog, the address is right already.
     if (!new URLSearchParams(query).has('event')) return
-    const rest = changedView(query, { event: null })
+    const rest = listedBy(query)
     this.#route.leave(rest ? `${name}?${rest}` : name)
+    await this.updateComplete
+    // The browser gives the focus back to the row, unless that is gone.
+    if (document.activeElement !== document.body) return
+    const view = this.renderRoot.querySelector('.view > *')
+    if (view instanceof View) view.focusHome()
   }
 
   #dialog(): AskDialog {

@@ -51,6 +51,17 @@ export const styles = css`
   a:hover {
     text-decoration-color: currentColor;
   }
+  .heading {
+    display: flex;
+    flex-wrap: wrap;
+    align-items: center;
+    gap: 0.5rem 0.75rem;
+    margin-bottom: 0.9rem;
+  }
+  .heading h2 {
+    flex: 1;
+    margin: 0;
+  }
   .panel {
     min-width: 0;
     padding: 1.1rem 1.25rem;
@@ -126,9 +137,18 @@ export const styles = css`
     background: var(--sunken);
     color: var(--text);
   }
+  button.quiet {
+    border-color: transparent;
+    background: none;
+    color: var(--quiet);
+  }
   button:disabled {
     cursor: default;
     opacity: 0.5;
+  }
+  h2:focus,
+  .home:focus:not(:focus-visible) {
+    outline: none;
   }
   :focus-visible {
     outline: 2px solid var(--accent);
@@ -143,6 +163,9 @@ export const styles = css`
   label > * {
     color: var(--text);
     font-size: 0.875rem;
+  }
+  .narrow {
+    display: none;
   }
   label.inline {
     display: flex;
@@ -176,17 +199,60 @@ export const styles = css`
   .last {
     position: sticky;
     z-index: 1;
-    bottom: 4.5rem;
+    bottom: 1rem;
   }
   .last .alert {
     margin: 0.75rem 0 0;
+  }
+  .said {
+    margin: 0;
+  }
+  .said:empty {
+    display: none;
+  }
+  /* Work that the reader waits for is seen once that takes a while. */
+  [aria-busy='true'] {
+    position: relative;
+  }
+  [aria-busy='true']::after {
+    position: absolute;
+    inset: 0 0 auto;
+    height: 2px;
+    border-radius: 2px;
+    background: linear-gradient(90deg, transparent, var(--accent), transparent) 0 / 40% no-repeat;
+    content: '';
+    animation:
+      appear 0s 0.3s both,
+      work 1.2s 0.3s ease-in-out infinite;
+  }
+  @media (prefers-reduced-motion: reduce) {
+    [aria-busy='true']::after {
+      background-size: 100%;
+      animation: appear 0s 0.3s both;
+    }
+  }
+  .waits {
+    animation: appear 0s 0.3s both;
+  }
+  @keyframes appear {
+    from {
+      visibility: hidden;
+    }
+  }
+  @keyframes work {
+    from {
+      background-position-x: -70%;
+    }
+    to {
+      background-position-x: 170%;
+    }
   }
   .badge {
     display: inline-flex;
     align-items: center;
     gap: 0.4rem;
     color: var(--status, var(--text));
-    font-weight: 600;
+    font-weight: 500;
     white-space: nowrap;
   }
   .badge::before {
@@ -211,6 +277,10 @@ export const styles = css`
   }
   .failed {
     --status: var(--failed);
+    --mark: var(--mark-failed);
+  }
+  .letters,
+  .unstored {
     --mark: var(--mark-failed);
   }
   .leased,
@@ -244,10 +314,15 @@ export const styles = css`
   }
   th,
   td {
-    padding: 0.55rem 0.6rem;
+    padding: 0.5rem 0.6rem;
     border-bottom: 1px solid var(--border);
     text-align: start;
-    vertical-align: top;
+    vertical-align: middle;
+  }
+  /* Where a whole column is links, the words are enough. */
+  td a,
+  dd a {
+    text-decoration-color: transparent;
   }
   th:first-child,
   td:first-child {
@@ -282,9 +357,6 @@ export const styles = css`
   .bar {
     min-height: 2.125rem;
     margin-bottom: 0.5rem;
-  }
-  .bar [role='status'] {
-    flex: 1 1 12rem;
   }
   .bar .told {
     flex: 1 1 12rem;
@@ -376,9 +448,18 @@ export const styles = css`
     thead {
       display: none;
     }
+    /* A row becomes a card: what it is about first, then what there is to say, each with its label. */
     tr {
-      padding: 0.6rem 0;
+      position: relative;
+      display: flex;
+      flex-wrap: wrap;
+      align-items: center;
+      gap: 0.2rem 1rem;
+      padding: 0.7rem 0;
       border-bottom: 1px solid var(--border);
+    }
+    tr:has(> td.select) {
+      padding-inline-start: 2rem;
     }
     tbody tr:last-child {
       border-bottom: 0;
@@ -386,21 +467,37 @@ export const styles = css`
     td,
     td:first-child,
     td:last-child {
-      display: grid;
-      grid-template-columns: 7rem minmax(0, 1fr);
-      gap: 0.5rem;
-      padding: 0.15rem 0;
+      display: flex;
+      gap: 0.4rem;
+      min-width: 0;
+      padding: 0;
       border: 0;
       text-align: start;
     }
     td::before {
+      flex: none;
       color: var(--quiet);
       content: attr(data-label);
     }
+    td:is(.main, .wide) {
+      flex: 1 1 100%;
+    }
+    td:is(.main, .wide, .select, .actions)::before {
+      content: none;
+    }
+    td.select {
+      position: absolute;
+      inset: 0.95rem auto auto 0;
+    }
+    td.actions {
+      margin-inline-start: auto;
+    }
     td > * {
-      justify-self: start;
       min-width: 0;
       max-width: 100%;
+    }
+    .narrow {
+      display: inline;
     }
     .number {
       text-align: start;

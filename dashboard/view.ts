@@ -1,5 +1,6 @@
 import { html, LitElement, nothing, type TemplateResult } from 'lit'
 import type { Inbox } from '../client/inbox.ts'
+import type { Work } from './work'
 
 /** What a token may do. */
 export type Scope = 'read' | 'write' | 'manage' | 'consume'
@@ -35,13 +36,17 @@ export interface Desk {
   go(to: string, options?: { replace?: boolean }): void
   /** Asks the reader before something is done. @returns null when the reader does not want it */
   ask(question: Question): Promise<Reply | null>
+  /** What the reader does. */
+  work: Work
 }
 
 /** An element of the dashboard. If it cannot be drawn it says so, instead of staying blank or half done. */
 export abstract class View extends LitElement {
   protected override performUpdate(): void {
+    const focused = this.shadowRoot?.activeElement
     try {
       super.performUpdate()
+      if (focused) this.#keepFocus(focused)
     } catch (error) {
       console.error(error)
       const root = this.shadowRoot ?? this
@@ -52,36 +57,47 @@ export abstract class View extends LitElement {
     }
   }
 
-  /** Tells the page around that something was changed. */
-  protected tellChange(action: string, ids: readonly string[] | null): void {
-    const detail = { action, ids }
-    this.dispatchEvent(new CustomEvent('inbox-change', { detail, bubbles: true, composed: true }))
+  /** Takes the focus where nothing else is left to have it. */
+  focusHome(): void {
+    const home = this.renderRoot.querySelector<HTMLElement>('.home, h2')
+    if (home && home.tabIndex < 0) home.tabIndex = -1
+    home?.focus({ preventScroll: true })
+  }
+
+  /** What had the focus may be gone; the next key must not begin at the top of the page. */
+  #keepFocus(focused: Element): void {
+    const isThere =
+      focused.isConnected && focused.checkVisibility() && !focused.matches(':disabled')
+    const isElsewhere = document.activeElement !== document.body && !this.shadowRoot?.activeElement
+    if (isThere || isElsewhere) return
+    const inRow = focused.closest('tr')?.querySelector('a')
+    if (inRow) inRow.focus({ preventScroll: true })
+    else this.focusHome()
   }
 }
 
-/** Whether the mouse is among rows or at the bar above them, or the focus among rows. */
-export function isNearRows(root: ParentNode): boolean {
-  return root.querySelector('.rows:hover, .bar:hover, .rows:focus-within') !== null
+/** What a click on a link to another view does. The browser opens it by itself where another tab is asked for. */
+export function follow(desk: Desk, to: string) {
+  return (event: MouseEvent): void => {
+    if (event.ctrlKey || event.metaKey || event.shiftKey || event.button !== 0) return
+    event.preventDefault()
+    desk.go(to)
+  }
 }
 
-/** A link to another view. The browser opens it by itself where another tab or window is asked for. */
+/** A link to another view. */
 export function link(
   desk: Desk,
   to: string,
   content: unknown,
   options: { label?: string; kind?: string; current?: boolean } = {},
 ): TemplateResult {
-  const follow = (event: MouseEvent) => {
-    if (event.ctrlKey || event.metaKey || event.shiftKey || event.button !== 0) return
-    event.preventDefault()
-    desk.go(to)
-  }
   return html`<a
     class=${options.kind || nothing}
     href=${desk.href(to)}
     aria-label=${options.label ?? nothing}
     aria-current=${options.current ? 'page' : nothing}
-    @click=${follow}
+    @click=${follow(desk, to)}
     >${content}</a
   >`
 }

@@ -159,7 +159,7 @@ describe('the inbox', () => {
     await expect.poll(() => status('act-1')).toBe('pending')
     for (const id of ['act-2', 'act-3', 'act-4']) await page.getByLabel(`Select ${id}`).check()
     await inbox.ack('act-3')
-    await page.getByRole('button', { name: 'Acknowledge selected' }).click()
+    await page.getByRole('button', { name: 'Acknowledge 3 pending' }).click()
     // Honest about the one that somebody else was faster with.
     await page.getByText('2 acknowledged.').waitFor()
     await page

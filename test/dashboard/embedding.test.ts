@@ -49,6 +49,7 @@ test('the example page of another origin, with its own policy, shows the inbox a
   const first = page.locator('event-inbox').locator('[part="card"]').first()
   await first.waitFor()
   expect(await computed(first, 'fontFamily')).toContain('Georgia')
+  expect(await computed(first, 'paddingTop')).toBe('24px')
   // And nothing of it gets out.
   expect(await computed(page.locator('h1'), 'fontFamily')).not.toContain('system-ui')
   expect(await page.evaluate('document.body.scrollWidth <= innerWidth')).toBe(true)

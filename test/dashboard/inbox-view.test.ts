@@ -7,13 +7,14 @@ describe('a view asks for', () => {
   test('what its members say, by the names of GET /inbox', () => {
     const query =
       'status=failed,pending&sort=retry_count+desc&limit=25&event_id=e&correlation_id=c&subscription=s' +
-      '&metadata.source=shop&payload.a.b=7&cursors=one+two&event=open&from=2026-11-21T08:00:00Z&to=nonsense'
+      '&metadata.source=shop&payload.a.b=7&cursors=one+two&event=open&from=2026-11-21T08:00:00Z&to=2026-11-22'
     expect(requestOf(query, NOW)).toEqual({
       limit: 25,
-      status: ['pending', 'failed'],
+      status: 'failed,pending',
       sort: 'retry_count',
       order: 'desc',
       from: '2026-11-21T08:00:00.000Z',
+      to: '2026-11-22T00:00:00.000Z',
       cursor: 'two',
       event_id: 'e',
       correlation_id: 'c',
@@ -32,9 +33,11 @@ describe('a view asks for', () => {
     expect(from('')).toBeUndefined()
   })
 
-  test('nothing that nobody knows', () => {
-    expect(requestOf('status=lost&limit=x&since=never&else=1', NOW)).toEqual({
-      limit: 50,
+  test('what is wrong as it is, so that the service says what would be right', () => {
+    expect(requestOf('status=lost&limit=x&from=garbage&since=never&else=1', NOW)).toEqual({
+      limit: NaN,
+      status: 'lost',
+      from: 'garbage',
       filter: {},
     })
     expect([isFiltered('limit=25&event=e'), isFiltered('payload.a=1')]).toEqual([false, true])

@@ -69,7 +69,7 @@ test('failed events that are selected are retried by one request', async ({ inbo
   page.on('request', (request) => {
     if (request.method() === 'POST') posted.push(new URL(request.url()).pathname)
   })
-  await page.getByRole('button', { name: 'Retry failed' }).click()
+  await page.getByRole('button', { name: 'Retry 2 failed' }).click()
   await page.getByText('2 made pending again.').waitFor()
   expect(posted).toEqual(['/dlq/retry'])
   expect((await inbox.event('again-2')).status).toBe('pending')
@@ -115,7 +115,8 @@ describe('schemes', () => {
     )
     await page.emulateMedia({ media: 'print', colorScheme: 'dark' })
     expect(await computed(page.locator('event-inbox'), 'colorScheme')).toBe('light')
-    expect(await computed(page.getByText('Delivery rate'), 'color')).toBe('rgb(25, 29, 39)')
+    const heading = page.getByRole('heading', { name: 'Last hour' })
+    expect(await computed(heading, 'color')).toBe('rgb(25, 29, 39)')
     expect(await page.getByRole('link', { name: 'Sources' }).isVisible()).toBe(false)
   })
 })

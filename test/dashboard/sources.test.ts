@@ -233,7 +233,7 @@ describe('the sources', () => {
         expect([width, taken]).toEqual([width, expect.toSatisfy((of) => of <= (room?.width ?? 0))])
       }
       const display = await computed(table.locator('td').first(), 'display')
-      expect([width, display]).toEqual([width, width > 720 ? 'table-cell' : 'grid'])
+      expect([width, display]).toEqual([width, width > 720 ? 'table-cell' : 'flex'])
     }
     // Without a long one beside it, a short name is not broken to make room for the rest.
     const rows = table.locator('tbody tr')

@@ -1,0 +1,115 @@
+import { html, nothing } from 'lit'
+import { copyText } from './clipboard'
+import { alert, count, explainChange } from './format'
+
+/** So many failures are shown; of the others only how many there are. */
+const SHOWN = 3
+
+/** Something that the reader does. */
+interface Deed {
+  action: string
+  /** What it is done to, in words; empty where that is plain. */
+  to: string
+  /** The events that it is done to; null where nobody knows. */
+  ids: readonly string[] | null
+}
+
+/** What a deed came to. */
+interface Result {
+  /** What was done; empty if nothing was. */
+  said: unknown
+  /** What was not, and why; empty if all was. */
+  trouble?: string
+  /** The events that were changed, if these are others than were meant. */
+  ids?: readonly string[]
+}
+
+/**
+ * What the reader does through the page: what is under way, what was done last, and what failed. Nothing is said to be
+ * done before the service says so; and what failed stays in sight, whatever is done after it, or shown in the meantime.
+ */
+export class Work {
+  /** The events that something is being done to; where nobody knows which, what is being done. */
+  busy: ReadonlySet<string> = new Set()
+  /** What was done last. */
+  said: unknown = ''
+  #failures: { deed: Deed; text: string }[] = []
+  readonly #redraw: () => void
+  readonly #changed: (action: string, ids: readonly string[] | null) => void
+
+  /**
+   * @param redraw is called when there is something else to be shown
+   * @param changed is told of what was done to events
+   */
+  constructor(
+    redraw: () => void,
+    changed: (action: string, ids: readonly string[] | null) => void,
+  ) {
+    this.#redraw = redraw
+    this.#changed = changed
+  }
+
+  /** Does something, and keeps what became of it. @returns whether any of it was done */
+  async do(deed: Deed, work: () => Promise<Result>): Promise<boolean> {
+    const keys = keysOf(deed)
+    this.#forget(deed)
+    this.busy = new Set([...this.busy, ...keys])
+    this.say('')
+    try {
+      const { said, trouble = '', ids: changed = deed.ids } = await work()
+      this.said = said
+      if (trouble) this.#fail(deed, trouble)
+      this.#changed(deed.action, changed)
+      return true
+    } catch (error) {
+      this.#fail(deed, `${deed.to && `${deed.to}: `}${explainChange(error)}`)
+      return false
+    } finally {
+      this.busy = new Set([...this.busy].filter((key) => !keys.includes(key)))
+      this.#redraw()
+    }
+  }
+
+  /** Says what was done. */
+  say(said: unknown): void {
+    this.said = said
+    this.#redraw()
+  }
+
+  /** Copies a text, and says so. Browsers allow it on HTTPS and localhost only. */
+  async copy(text: string, said: string): Promise<void> {
+    const deed = { action: 'copy', to: '', ids: null }
+    this.#forget(deed)
+    const isCopied = await copyText(text)
+    if (!isCopied)
+      this.#fail(deed, 'The browser does not let this page copy. Select the text and copy it.')
+    this.say(isCopied ? said : '')
+  }
+
+  /** What is done anew has not failed yet. */
+  #forget(deed: Deed): void {
+    const keys = keysOf(deed)
+    const isOther = (other: Deed) => !keysOf(other).some((key) => keys.includes(key))
+    this.#failures = this.#failures.filter((each) => isOther(each.deed))
+  }
+
+  #fail(deed: Deed, text: string): void {
+    this.#failures = [{ deed, text }, ...this.#failures]
+  }
+
+  /** What was done, and what failed. */
+  render() {
+    const more = this.#failures.length - SHOWN
+    const texts = this.#failures.slice(0, SHOWN).map(({ text }) => text)
+    const dismiss = () => {
+      this.#failures = []
+      this.#redraw()
+    }
+    return html`
+      ${texts.map((text, index) => (index < texts.length - 1 ? alert(text) : alert(more > 0 ? `${text} And ${count(more)} more.` : text, dismiss, 'Dismiss')))}
+      <p class="said" role="status">${this.said || nothing}</p>
+    `
+  }
+}
+
+const keysOf = ({ action, ids }: Deed) => ids ?? [action]
