@@ -230,8 +230,8 @@ export class InboxDetail extends View {
     const reply = await askFirst(desk, action, id)
     if (!reply) return
     const isDone = await desk.work.do({ action, to: id, ids: [id] }, async () => {
-      await change(desk, action, id, reply)
-      return { said: `${id} ${DONE[action]}.` }
+      const outcome = await change(desk, action, id, reply)
+      return { said: `${id} ${DONE[action]}.`, outcomes: new Map([[id, outcome]]) }
     })
     // Another event may be open by now.
     if (!isDone || this.eventId !== id) return

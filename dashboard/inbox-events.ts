@@ -38,7 +38,6 @@ export class InboxEvents extends View {
     news: { attribute: false },
     tick: { attribute: false },
     changes: { attribute: false },
-    changed: { state: true },
   }
 
   static override styles = [styles, eventsStyles]
@@ -52,9 +51,6 @@ export class InboxEvents extends View {
   declare tick: number
   /** How often the reader changed something. */
   declare changes: number
-  /** What was done to rows since they came. */
-  declare changed: ReadonlyMap<string, Outcome & { at: number }>
-
   #rows = new Rows(this)
   #events = new Loader<Listed>(
     this,
@@ -78,7 +74,6 @@ export class InboxEvents extends View {
     this.news = ''
     this.tick = 0
     this.changes = 0
-    this.changed = new Map()
   }
 
   protected override willUpdate(changed: Map<string, unknown>): void {
@@ -117,7 +112,7 @@ export class InboxEvents extends View {
 
   #outcomes(page: Listed | undefined): Row[] {
     return (page?.data ?? []).map((row) => {
-      const { at, ...outcome } = this.changed.get(row.event_id) ?? { at: 0 }
+      const { at, ...outcome } = this.desk.work.outcomes.get(row.event_id) ?? { at: 0 }
       // A list that was asked for later knows better.
       return page && at > page.askedAt ? { ...row, ...outcome } : row
     })
@@ -283,20 +278,16 @@ export class InboxEvents extends View {
     })
   }
 
-  /** Does something to rows. They show what became of them as soon as the service says so. */
   async #do(action: Action, ids: string[], work: () => Promise<Done>): Promise<void> {
     const to = ids.length === 1 ? String(ids[0]) : several(ids.length, 'event')
     await this.desk.work.do({ action, to, ids }, async () => {
       const { moved, refused, count: number = moved.size } = await work()
-      const at = Date.now()
-      const outcomes = [...moved].map(([id, outcome]) => [id, { ...outcome, at }] as const)
-      this.changed = new Map([...this.changed, ...outcomes])
       this.#rows.unselect(ids)
       const more = refused.length > 3 ? [`And ${count(refused.length - 3)} more.`] : []
       return {
         said: number > 0 ? `${ids.length === 1 ? to : count(number)} ${DONE[action]}.` : '',
         trouble: [...refused.slice(0, 3), ...more].join(' '),
-        ...(moved.size > 0 && { ids: [...moved.keys()] }),
+        outcomes: moved,
       }
     })
   }

@@ -94,7 +94,10 @@ export class InboxSend extends View {
       )
       const event_id = sent.event_id ?? ''
       const to = `inbox?${new URLSearchParams({ event: event_id })}`
-      return { said: html`Accepted as ${link(desk, to, event_id)}.`, ids: [event_id] }
+      return {
+        said: html`Accepted as ${link(desk, to, event_id)}.`,
+        outcomes: new Map([[event_id, { status: 'pending' }]]),
+      }
     })
   }
 

@@ -358,14 +358,14 @@ export class EventInbox extends View {
 
   async #close(name: Name, query: string): Promise<void> {
     // When Back closed the dialog, the address is right already.
-    if (!new URLSearchParams(query).has('event')) return
-    const rest = listedBy(query)
-    this.#route.leave(rest ? `${name}?${rest}` : name)
+    if (new URLSearchParams(query).has('event')) {
+      const rest = listedBy(query)
+      this.#route.leave(rest ? `${name}?${rest}` : name)
+    }
     await this.updateComplete
     // The browser gives the focus back to the row, unless that is gone.
-    if (document.activeElement !== document.body) return
     const view = this.renderRoot.querySelector('.view > *')
-    if (view instanceof View) view.focusHome()
+    if (document.activeElement === document.body && view instanceof View) view.focusHome()
   }
 
   #dialog(): AskDialog {

@@ -59,7 +59,8 @@ export abstract class View extends LitElement {
 
   /** Takes the focus where nothing else is left to have it. */
   focusHome(): void {
-    const home = this.renderRoot.querySelector<HTMLElement>('.home, h2')
+    const find = (what: string) => this.renderRoot.querySelector<HTMLElement>(what)
+    const home = find('.home') ?? find('h2')
     if (home && home.tabIndex < 0) home.tabIndex = -1
     home?.focus({ preventScroll: true })
   }

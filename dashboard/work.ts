@@ -1,4 +1,5 @@
 import { html, nothing } from 'lit'
+import type { Outcome } from './actions'
 import { copyText } from './clipboard'
 import { alert, count, explainChange } from './format'
 
@@ -20,8 +21,8 @@ interface Result {
   said: unknown
   /** What was not, and why; empty if all was. */
   trouble?: string
-  /** The events that were changed, if these are others than were meant. */
-  ids?: readonly string[]
+  /** What the events became that were changed, as far as that is told. */
+  outcomes?: ReadonlyMap<string, Outcome>
 }
 
 /**
@@ -31,6 +32,8 @@ interface Result {
 export class Work {
   /** The events that something is being done to; where nobody knows which, what is being done. */
   busy: ReadonlySet<string> = new Set()
+  /** What became of events, and when that was known. */
+  outcomes: ReadonlyMap<string, Outcome & { at: number }> = new Map()
   /** What was done last. */
   said: unknown = ''
   #failures: { deed: Deed; text: string }[] = []
@@ -56,10 +59,13 @@ export class Work {
     this.busy = new Set([...this.busy, ...keys])
     this.say('')
     try {
-      const { said, trouble = '', ids: changed = deed.ids } = await work()
+      const { said, trouble = '', outcomes = new Map<string, Outcome>() } = await work()
+      const at = Date.now()
+      const known = [...outcomes].map(([id, outcome]) => [id, { ...outcome, at }] as const)
+      this.outcomes = new Map([...this.outcomes, ...known])
       this.said = said
       if (trouble) this.#fail(deed, trouble)
-      this.#changed(deed.action, changed)
+      this.#changed(deed.action, outcomes.size > 0 ? [...outcomes.keys()] : deed.ids)
       return true
     } catch (error) {
       this.#fail(deed, `${deed.to && `${deed.to}: `}${explainChange(error)}`)

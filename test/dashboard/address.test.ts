@@ -33,6 +33,70 @@ test('Back shows the rows and the filters of before, and a closed event is no st
   expect(await page.evaluate('history.length')).toBe(Number(steps) + 1)
 })
 
+test('bounds of time that are typed step by step are one step back', async ({ open }) => {
+  const page = await open('#/inbox?since=own')
+  const from = page.getByLabel('From', { exact: true })
+  await from.waitFor()
+  const steps = await page.evaluate('history.length')
+  await from.fill('2026-01-01T00:00:00')
+  await expect.poll(() => page.url()).toContain('from=')
+  for (let n = 0; n < 3; n++) await from.press('ArrowUp')
+  await expect.poll(() => decodeURIComponent(page.url())).toContain('from=2026-04')
+  expect(await page.evaluate('history.length')).toBe(steps)
+})
+
+test('Back while something is asked takes the question away, and nothing is done', async ({
+  inbox,
+  open,
+}) => {
+  await inbox.post({ event_id: 'asked', payload: { set: 'asked' } })
+  const page = await open('#/overview')
+  await page.goto(`${inbox.url.href}#/inbox?payload.set=asked`)
+  await page.getByRole('button', { name: 'Delete asked' }).click()
+  const question = page.getByRole('dialog', { name: 'Delete asked?' })
+  await question.waitFor()
+  await page.goBack()
+  await question.waitFor({ state: 'hidden' })
+  await page.getByText('Delivery rate').waitFor()
+  expect((await inbox.event('asked')).status).toBe('pending')
+})
+
+test('an address that was typed closes its event as another does; a route may have any name', async ({
+  inbox,
+  open,
+}) => {
+  await inbox.postId('typed')
+  const page = await open('#/inbox?status=pending,failed')
+  const steps = await page.evaluate('history.length')
+  await page.getByRole('link', { name: 'typed', exact: true }).click()
+  await page.getByRole('dialog', { name: 'typed' }).getByText('Timeline').waitFor()
+  await page.keyboard.press('Escape')
+  await expect.poll(() => page.url()).not.toContain('event=')
+  // One step forward, none for the closing.
+  expect(await page.evaluate('history.length')).toBe(Number(steps) + 1)
+  await page.evaluate(`document.querySelector('event-inbox').route = 'ops; a/b'`)
+  await page.getByRole('link', { name: 'Sources' }).click()
+  await page.reload()
+  await page.evaluate(`document.querySelector('event-inbox').route = 'ops; a/b'`)
+  await page.getByRole('heading', { name: 'Sources' }).waitFor()
+})
+
+test('what is wrong in a link is said by its name', async ({ open }) => {
+  const page = await open('#/inbox?status=lost')
+  const said = (text: string) => page.getByRole('alert').filter({ hasText: text }).waitFor()
+  await said('status')
+  for (const [link, text] of [
+    ['from=garbage', 'from'],
+    ['limit=x', 'limit'],
+  ] as const) {
+    await page.evaluate(`location.hash = '#/inbox?${link}'`)
+    await said(text)
+  }
+  await page.evaluate(`location.hash = '#/inbox?limit=7'`)
+  await page.getByText(/shown of/).waitFor()
+  expect(await page.getByLabel('Page size').inputValue()).toBe('7')
+})
+
 test('an open event that a link led to closes without leaving the page', async ({
   inbox,
   open,
@@ -142,6 +206,9 @@ describe('finding', () => {
     await expect.poll(() => decodeURIComponent(page.url())).toContain('status=pending,failed')
     await page.getByRole('link', { name: 'Consumers' }).click()
     await page.getByRole('link', { name: 'Show the events of inbox' }).click()
-    await page.getByRole('link', { name: 'carded', exact: true }).waitFor()
+    const row = page.locator('tbody tr', { hasText: 'carded' })
+    await row.getByRole('link', { name: 'Events of the subscription inbox' }).click()
+    await row.waitFor()
+    expect(new URL(page.url()).hash).toBe('#/inbox?subscription=inbox')
   })
 })

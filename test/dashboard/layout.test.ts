@@ -33,6 +33,19 @@ test('no view is wider than the screen, from 320 to 1,920 pixels', async ({ open
   }
 })
 
+test('the times below a month do not touch on the narrowest screen', async ({ open }) => {
+  const page = await open('#/overview?chart=month', { viewport: { width: 320, height: 800 } })
+  await page.getByRole('list', { name: 'Events in the last month' }).waitFor()
+  const boxes = await Promise.all(
+    (await page.locator('.times span:visible').all()).map((each) => each.boundingBox()),
+  )
+  expect(boxes.length).toBeGreaterThan(2)
+  boxes.slice(1).forEach((box, index) => {
+    const before = boxes[index]
+    expect(box?.x ?? 0).toBeGreaterThan((before?.x ?? 0) + (before?.width ?? 0))
+  })
+})
+
 test('the page is as narrow as the screen again after it was turned', async ({ open }) => {
   const page = await open('', { viewport: { width: 844, height: 390 } })
   await page.getByRole('list', { name: 'Events in the last hour' }).waitFor()

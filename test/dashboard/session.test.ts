@@ -9,6 +9,8 @@ const test = base.extend('vars', { scope: 'file' }, async () => ({
   API_TOKENS: JSON.stringify([
     { name: 'development', token: 'dev-token', scopes: ['read', 'write', 'manage', 'consume'] },
     { name: 'reader', token: 'reader-token', scopes: ['read'] },
+    { name: 'sender', token: 'sender-token', scopes: ['write'] },
+    { name: 'worker', token: 'worker-token', scopes: ['consume'] },
   ]),
 }))
 
@@ -118,6 +120,33 @@ describe('the token', () => {
     )
     expect(await page.getByRole('link', { name: 'Send', includeHidden: true }).count()).toBe(0)
   })
+})
+
+test('a token that may write alone sends; one that may do nothing here is told why', async ({
+  inbox,
+  open,
+}) => {
+  const page = await open('#/inbox', { token: 'sender-token' })
+  await page.getByRole('heading', { name: 'Send a test event' }).waitFor()
+  expect(await page.getByRole('navigation').getByRole('link').allInnerTexts()).toEqual(['Send'])
+  let asked = 0
+  page.on('request', (request) => (asked += Number(request.method() === 'GET')))
+  await page.getByRole('button', { name: 'Send' }).click()
+  const id = await page.getByText('Accepted as').getByRole('link').innerText()
+  expect((await inbox.event(id)).status).toBe('pending')
+  expect(asked).toBe(0)
+  const other = await open('', { token: 'worker-token' })
+  await other.getByRole('alert').filter({ hasText: 'read' }).waitFor()
+  await other.getByLabel('API token').waitFor()
+})
+
+test('the page speaks English with the customs of the reader’s region', async ({ inbox, open }) => {
+  await inbox.postId('spoken')
+  const page = await open('#/inbox?event=spoken', { locale: 'de-DE', timezoneId: 'Europe/Berlin' })
+  const created = page.getByRole('dialog').locator('time').first()
+  expect(await created.innerText()).toMatch(/^\d{1,2} [A-Z][a-z]{2,4} 20\d\d, \d\d:\d\d:\d\d$/)
+  await page.keyboard.press('Escape')
+  await page.getByText('Times in Europe/Berlin').waitFor()
 })
 
 test('views of one token never show, or change, what another one may see', async ({

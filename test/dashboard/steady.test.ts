@@ -135,7 +135,40 @@ test('an open event keeps its place and what is selected in it, and its body is 
   expect(await state()).toEqual([900, 'yes', true, true])
 })
 
+test('an open event says who has it while others claim it', async ({ inbox, open }) => {
+  await inbox.postId('claimed')
+  const page = await open('#/inbox?event=claimed')
+  const dialog = page.getByRole('dialog', { name: 'claimed' })
+  await dialog.getByText('Ready').waitFor()
+  const claimed = async () =>
+    (await inbox.claim({ limit: 100 })).body.data.some(({ event_id }) => event_id === 'claimed')
+  await expect.poll(claimed).toBe(true)
+  await refresh(page)
+  await dialog.getByText('Leased').waitFor()
+})
+
 describe('traffic', () => {
+  test('the list is asked for after the counts, so that nothing between the two is missed', async ({
+    inbox,
+    open,
+  }) => {
+    await inbox.postId('between')
+    const page = await open('#/send')
+    const asked: string[] = []
+    page.on('request', (request) => asked.push(new URL(request.url()).pathname))
+    const counts = Promise.withResolvers<void>()
+    await page.route('**/metrics', async (route) => {
+      await counts.promise
+      await route.continue()
+    })
+    await page.reload()
+    await page.evaluate(`location.hash = '#/inbox'`)
+    await page.getByText('Loading …').waitFor()
+    expect(asked).not.toContain('/inbox')
+    counts.resolve()
+    await page.getByRole('link', { name: 'between', exact: true }).waitFor()
+  })
+
   test('the list has no bodies in it, and is asked for only when something happened', async ({
     inbox,
     open,

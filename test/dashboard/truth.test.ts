@@ -29,6 +29,58 @@ test('an ack while the service is away is not shown as done, and that is said on
   expect(await button.boundingBox()).toEqual(place)
 }, 120_000)
 
+test('a list that cannot be had moves none of the rows that are there', async ({ inbox, open }) => {
+  await inbox.post({ event_id: 'still', payload: { set: 'still' } })
+  const page = await open('#/inbox?payload.set=still')
+  const link = page.getByRole('link', { name: 'still', exact: true })
+  await link.waitFor()
+  const place = await link.boundingBox()
+  await page.route('**/inbox?**', (route) => route.fulfill({ status: 500, body: 'no' }))
+  await inbox.post({ event_id: 'newer', payload: { set: 'still' } })
+  await page.evaluate('document.dispatchEvent(new Event("visibilitychange"))')
+  await page.getByRole('alert').waitFor()
+  expect(await link.boundingBox()).toEqual(place)
+})
+
+test('the overview says first what wants attention', async ({ inbox, open }) => {
+  const page = await open()
+  await page.getByRole('heading', { name: 'Nothing wants attention' }).waitFor()
+  const metrics = await inbox.metrics()
+  await page.route('**/metrics', async (route) => {
+    const [first] = metrics.subscriptions
+    const late = { ...first, name: 'mail', claimed: 1, oldest_ready_seconds: 300 }
+    const byHand = { ...first, name: 'inbox', claimed: 0, oldest_ready_seconds: 9_000 }
+    const changed = { dlq_count: 3, oldest_unstored_seconds: 40, queue_depth: 7 }
+    const data = { ...metrics, ...changed, subscriptions: [byHand, late] }
+    await route.fulfill({ json: { data, timestamp: metrics.last_processed_at } })
+  })
+  await page.evaluate('document.dispatchEvent(new Event("visibilitychange"))')
+  const state = page.getByRole('region', { name: 'Wants attention' })
+  await state.getByRole('link', { name: 'mail is 5 min behind' }).waitFor()
+  await state.getByText('7 events not in D1 for 40 s').waitFor()
+  expect(await state.getByText('inbox is').count()).toBe(0)
+  await page.unroute('**/metrics')
+  await state.getByRole('link', { name: '3 dead letters' }).click()
+  await page.getByRole('heading', { name: 'Dead letters' }).waitFor()
+  expect((await inbox.metrics()).dlq_count).toBe(0)
+})
+
+test('groups of more dead letters than are looked at say so', async ({ open }) => {
+  const group = {
+    reason: 'many',
+    count: 10_000,
+    newest_failed_at: '2026-01-01T00:00:00.000Z',
+    subscriptions: ['inbox'],
+  }
+  const page = await open()
+  await page.route('**/dlq?group=reason*', (route) =>
+    route.fulfill({ json: { data: [group], complete: false, timestamp: group.newest_failed_at } }),
+  )
+  await page.getByRole('link', { name: 'Dead letters', exact: true }).click()
+  await page.getByRole('button', { name: 'Redrive 10,000 or more with the reason many' }).click()
+  await page.getByRole('dialog', { name: 'Redrive 10,000 or more dead letters?' }).waitFor()
+})
+
 describe('filters', () => {
   test('ask for what is missing: a key without a value, a value without a key', async ({
     inbox,

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { describe, expect } from 'vitest'
 import { test as base } from '../support/browser'
 
@@ -40,6 +41,21 @@ describe('a body', () => {
     expect(command).not.toContain('dev-token')
     await dialog.getByRole('button', { name: 'Copy link' }).click()
     expect(await page.evaluate('navigator.clipboard.readText()')).toBe(page.url())
+  })
+
+  test('of any size goes into a command that a shell can run', async ({ inbox, open }) => {
+    const text = `it's "x" $HOME \\ ! `.repeat(8_000)
+    await inbox.post({ event_id: 'large', payload: { text } })
+    const page = await open('#/inbox?event=large', {
+      permissions: ['clipboard-read', 'clipboard-write'],
+    })
+    await page.getByRole('button', { name: 'Copy as curl' }).click()
+    await page.getByText('Command copied.').waitFor()
+    const input = String(await page.evaluate('navigator.clipboard.readText()'))
+    const env = { ...process.env, EVENT_INBOX_TOKEN: 'dev-token' }
+    const answer = execFileSync('bash', ['-s'], { input, env, encoding: 'utf8', stdio: 'pipe' })
+    const { event_id }: { event_id: string } = JSON.parse(answer).data
+    expect((await inbox.event(event_id)).payload).toEqual({ text })
   })
 
   test('can be selected where the clipboard is blocked, and the page says so', async ({

@@ -1,0 +1,158 @@
+import type { Page } from 'playwright-core'
+import { describe, expect } from 'vitest'
+import { test } from '../support/browser'
+
+/** What the reader does: it is seen to be under way, what failed stays in sight, and the focus goes on from there. */
+
+const button = (page: Page, name: string | RegExp) =>
+  page.getByRole('button', { name, exact: typeof name === 'string' })
+const alerts = (page: Page) => page.getByRole('alert').allInnerTexts()
+/** What has the focus, within all shadow roots: its label or its text. */
+const focused = (page: Page): Promise<string> =>
+  page.evaluate(`{
+    let element = document.activeElement
+    while (element.shadowRoot?.activeElement) element = element.shadowRoot.activeElement
+    const labels = [element.ariaLabel, element.name, element.innerText, element.tagName]
+    labels.find(Boolean).trim()
+  }`)
+
+/** Holds the answers to some requests. @returns what lets them go */
+async function hold(page: Page, url: string): Promise<() => void> {
+  const held = Promise.withResolvers<void>()
+  await page.route(url, async (route) => {
+    await held.promise
+    await route.continue()
+  })
+  return () => held.resolve()
+}
+
+describe('what failed', () => {
+  test('stays in sight after something else succeeded, and in other views, until it is dismissed', async ({
+    inbox,
+    open,
+  }) => {
+    for (const n of [1, 2]) await inbox.post({ event_id: `w-${n}`, payload: { set: 'stay' } })
+    const page = await open('#/inbox?payload.set=stay')
+    await page.route('**/inbox/w-1/ack', (route) => route.abort())
+    await button(page, 'Ack w-1').click()
+    await page.getByText('w-1: The service cannot be reached').waitFor()
+    await button(page, 'Ack w-2').click()
+    await page.getByText('w-2 acknowledged.').waitFor()
+    expect((await alerts(page)).join()).toContain('w-1: ')
+    await page.getByRole('link', { name: 'Sources' }).click()
+    await page.getByRole('heading', { name: 'Sources' }).waitFor()
+    // What was done is no news there; what failed is.
+    expect(await page.getByText('w-2 acknowledged.').count()).toBe(0)
+    expect((await alerts(page)).join()).toContain('w-1: ')
+    await button(page, 'Dismiss').click()
+    expect(await alerts(page)).toEqual([])
+  })
+
+  test('is forgotten when the same is done', async ({ inbox, open }) => {
+    await inbox.post({ event_id: 'again', payload: { set: 'again' } })
+    const page = await open('#/inbox?payload.set=again')
+    await page.route('**/inbox/again/ack', (route) => route.abort(), { times: 1 })
+    await button(page, 'Ack again').click()
+    await page.getByText('again: The service cannot be reached').waitFor()
+    await button(page, 'Ack again').click()
+    await page.getByText('again acknowledged.').waitFor()
+    expect(await alerts(page)).toEqual([])
+  })
+
+  test('is told though its view was left before the answer came; so is what was sent', async ({
+    inbox,
+    open,
+  }) => {
+    await inbox.post({ event_id: 'left', payload: { set: 'left' } })
+    const page = await open('#/inbox?payload.set=left')
+    const release = await hold(page, '**/inbox/left/ack')
+    await button(page, 'Ack left').click()
+    await inbox.ack('left')
+    await page.getByRole('link', { name: 'Send' }).click()
+    const releaseSent = await hold(page, '**/events')
+    await button(page, 'Send').click()
+    await page.getByRole('link', { name: 'Consumers' }).click()
+    await page.getByRole('heading', { name: 'Consumers' }).waitFor()
+    release()
+    await page.getByRole('alert').filter({ hasText: 'left: ' }).waitFor()
+    releaseSent()
+    await page.getByText('Accepted as').waitFor()
+  })
+})
+
+test('what is under way is seen: a row, and an open event', async ({ inbox, open }) => {
+  await inbox.post({ event_id: 'slow', payload: { set: 'slow' } })
+  const page = await open('#/inbox?payload.set=slow')
+  const release = await hold(page, '**/inbox/slow/ack')
+  await page.getByRole('link', { name: 'slow', exact: true }).click()
+  const dialog = page.getByRole('dialog', { name: 'slow' })
+  await dialog.getByRole('button', { name: 'Acknowledge' }).click()
+  await page.locator('dialog[aria-busy=true]').waitFor()
+  expect(await page.locator('tr[aria-busy=true]').count()).toBe(1)
+  expect(await dialog.getByRole('button', { name: 'Acknowledge' }).isDisabled()).toBe(true)
+  release()
+  await dialog.getByText('Delivered').waitFor()
+  await page.locator('dialog[aria-busy=false]').waitFor()
+})
+
+describe('the focus', () => {
+  test('goes on from where it was: rows, chips, the bar, the drawer', async ({ inbox, open }) => {
+    for (const n of [1, 2, 3]) await inbox.post({ event_id: `f-${n}`, payload: { set: 'focus' } })
+    const page = await open('#/inbox?payload.set=focus&metadata.none=1')
+    await button(page, 'Remove the filter metadata.none 1').focus()
+    await page.keyboard.press('Enter')
+    await page.getByText('3 shown of 3').waitFor()
+    expect(await focused(page)).not.toBe('BODY')
+    await button(page, 'Ack f-1').focus()
+    await page.keyboard.press('Enter')
+    await page.getByText('f-1 acknowledged.').waitFor()
+    await expect.poll(() => focused(page)).toBe('f-1')
+    await page.getByLabel('Select f-2').check()
+    await button(page, 'Acknowledge 1 pending').focus()
+    await page.keyboard.press('Enter')
+    await page.getByText('f-2 acknowledged.').waitFor()
+    await expect.poll(() => focused(page)).toBe('Inbox')
+    await page.getByRole('link', { name: 'f-3', exact: true }).focus()
+    await page.keyboard.press('Enter')
+    const dialog = page.getByRole('dialog', { name: 'f-3' })
+    await dialog.getByRole('button', { name: 'Acknowledge' }).focus()
+    await page.keyboard.press('Enter')
+    await dialog.getByText('Delivered').waitFor()
+    expect(await focused(page)).toContain('Correlation id')
+    await page.keyboard.press('Escape')
+    await expect.poll(() => focused(page)).toBe('f-3')
+  })
+
+  test('is in the list when the open event was deleted', async ({ inbox, open }) => {
+    await inbox.post({ event_id: 'gone', payload: { set: 'gone' } })
+    const page = await open('#/inbox?payload.set=gone')
+    await page.getByRole('link', { name: 'gone', exact: true }).click()
+    const dialog = page.getByRole('dialog', { name: 'gone', exact: true })
+    await dialog.getByRole('button', { name: 'Delete' }).click()
+    const question = page.getByRole('dialog', { name: 'Delete gone?' })
+    await question.getByRole('button', { name: 'Delete' }).click()
+    await page.getByText('gone deleted.').waitFor()
+    await dialog.waitFor({ state: 'hidden' })
+    await expect.poll(() => focused(page)).toBe('Inbox')
+  })
+
+  test('is in the form after signing out, and in the page after signing in', async ({ open }) => {
+    const page = await open()
+    await page.getByText('Delivery rate').waitFor()
+    await button(page, 'Sign out').focus()
+    await page.keyboard.press('Enter')
+    await expect.poll(() => focused(page)).toBe('token')
+    await page.keyboard.type('dev-token')
+    await page.keyboard.press('Enter')
+    await page.getByText('Delivery rate').waitFor()
+    await expect.poll(() => focused(page)).toBe('Overview')
+  })
+})
+
+test('a narrow screen has a way to select all', async ({ inbox, open }) => {
+  for (const n of [1, 2]) await inbox.post({ event_id: `n-${n}`, payload: { set: 'narrow' } })
+  const page = await open('#/inbox?payload.set=narrow', { viewport: { width: 360, height: 800 } })
+  await page.getByLabel('Select all').check()
+  await button(page, 'Acknowledge 2 pending').click()
+  await page.getByText('2 acknowledged.').waitFor()
+})
