@@ -172,7 +172,7 @@ export class InboxChart extends View {
           preserveAspectRatio="none"
           aria-hidden="true"
         >
-          ${[0, 0.5, 1].map((part) => svg`<line class="grid" x1="0" x2=${buckets.length * 100} y1=${part * HEIGHT} y2=${part * HEIGHT}></line>`)}
+          ${[0, 0.5, 1].map((part) => gridLine(buckets.length * 100, part * HEIGHT))}
           ${buckets.map((bucket, index) => this.#renderBars(bucket, index, top))}
           <path class="stored" d=${lineOf(buckets, top)}></path>
           ${buckets.map((bucket, index) => this.#renderHit(bucket, index, label(bucket.at)))}
@@ -221,9 +221,11 @@ export class InboxChart extends View {
     const busiest = highest('accepted')
     const worst = highest('failed')
     if (!busiest && !worst) return nothing
+    const most = busiest && `Most at ${label(busiest.at)}: ${count(busiest.accepted)}`
+    const failed = worst && `most failed at ${label(worst.at)}: ${count(worst.failed)}`
     return html`<li class="peaks">
-      ${busiest ? link(this.desk, this.#eventsIn(busiest), `Most at ${label(busiest.at)}: ${count(busiest.accepted)}`) : nothing}
-      ${worst ? html` · ${link(this.desk, 'inbox?status=failed&sort=updated_at+desc', `most failed at ${label(worst.at)}: ${count(worst.failed)}`)}` : nothing}
+      ${busiest ? link(this.desk, this.#eventsIn(busiest), most) : nothing}
+      ${worst ? html` · ${link(this.desk, 'inbox?status=failed&sort=updated_at+desc', failed)}` : nothing}
     </li>`
   }
 
@@ -240,6 +242,9 @@ function roundUp(value: number): number {
     for (const step of [2, 4, 6, 8, 10]) if (step * power >= value) return step * power
   return 2
 }
+
+const gridLine = (width: number, y: number) =>
+  svg`<line class="grid" x1="0" x2=${width} y1=${y} y2=${y}></line>`
 
 /** The stored events as a line of steps; it rests where there are none. */
 function lineOf(buckets: Bucket[], top: number): string {

@@ -2,9 +2,11 @@ import { css, html, nothing } from 'lit'
 import { repeat } from 'lit/directives/repeat.js'
 import type { Metrics, SubscriptionWithLeases } from '../client/types.ts'
 import { count, duration, loading, several, time } from './format'
+import { changedView } from './inbox-view'
 import { visible } from './json-source'
 import { Loader } from './loader'
 import { styles } from './styles'
+import { tableStyles } from './table-styles'
 import { type Desk, link, View } from './view'
 
 type Counts = Metrics['subscriptions'][number]
@@ -21,6 +23,7 @@ export class InboxConsumers extends View {
 
   static override styles = [
     styles,
+    tableStyles,
     css`
       :host {
         display: grid;
@@ -178,7 +181,7 @@ export class InboxConsumers extends View {
                       <td data-label="Until">${time(expires_at)}</td>
                       <td data-label="Events" class="wide">
                         <div class="ids">
-                          ${event_ids.map((id) => link(this.desk, `consumers?${new URLSearchParams({ name: new URLSearchParams(this.query).get('name') ?? '', event: id })}`, id))}
+                          ${event_ids.map((id) => link(this.desk, `consumers?${changedView(this.query, { event: id })}`, id))}
                         </div>
                       </td>
                     </tr>

@@ -7,6 +7,7 @@ import { visible } from './json-source'
 import { Loader } from './loader'
 import { Rows } from './rows'
 import { styles } from './styles'
+import { tableStyles } from './table-styles'
 import { type Desk, View } from './view'
 
 const PAGE = 50
@@ -29,6 +30,7 @@ export class InboxDeadLetters extends View {
 
   static override styles = [
     styles,
+    tableStyles,
     css`
       .views {
         display: grid;
@@ -157,6 +159,7 @@ export class InboxDeadLetters extends View {
   #renderLetters({ data, total, offset }: Listed, isOld: boolean) {
     const isBusy = this.desk.work.busy.size > 0 || isOld
     const of = total === null ? '' : ` of ${count(total)}`
+    const empty = offset > 0 ? 'No dead letters on this page.' : 'No dead letters.'
     const chosen = data.filter((letter) => this.#rows.selected.has(keyOf(letter)))
     const reason = new URLSearchParams(this.query).get('reason')
     return html`
@@ -207,7 +210,7 @@ export class InboxDeadLetters extends View {
         }
       </div>
       <div class=${isOld ? 'rows old' : 'rows'} ?inert=${isOld}>
-        ${data.length === 0 ? html`<p class="empty">${offset > 0 ? 'No dead letters on this page.' : 'No dead letters.'}</p>` : letterTable(data, this.#table())}
+        ${data.length === 0 ? html`<p class="empty">${empty}</p>` : letterTable(data, this.#table())}
       </div>
       <nav class="pages" aria-label="Pages">
         <button

@@ -3,7 +3,7 @@ import { live } from 'lit/directives/live.js'
 import type { Metrics, PreviewPage } from '../client/types.ts'
 import { type Action, askFirst, change, DONE, type Outcome } from './actions'
 import { count, several, timeZone } from './format'
-import { chips, finder, statusFilter, timeBounds, timeFilter } from './inbox-filters'
+import { chips, finder, options, statusFilter, timeBounds, timeFilter } from './inbox-filters'
 import { eventsStyles } from './inbox-events-styles'
 import { eventTable, type Row } from './inbox-table'
 import {
@@ -19,6 +19,7 @@ import {
 import { Loader } from './loader'
 import { Rows } from './rows'
 import { styles } from './styles'
+import { tableStyles } from './table-styles'
 import { type Desk, View } from './view'
 
 /** A page of rows, when it was asked for, and how many events waited for D1 then. */
@@ -40,7 +41,7 @@ export class InboxEvents extends View {
     changes: { attribute: false },
   }
 
-  static override styles = [styles, eventsStyles]
+  static override styles = [styles, tableStyles, eventsStyles]
 
   declare desk: Desk
   declare metrics: Metrics | undefined
@@ -93,8 +94,8 @@ export class InboxEvents extends View {
   override render() {
     const events = this.#events
     const { query, metrics } = this
-    const apply = (changes: ViewChanges, options?: { replace: boolean }) =>
-      this.#go({ ...changes, cursors: null }, options)
+    const apply = (changes: ViewChanges, how?: { replace: boolean }) =>
+      this.#go({ ...changes, cursors: null }, how)
     return html`
       <section class="panel" aria-labelledby="title" aria-busy=${String(events.isAwaited)}>
         <div class="heading">
@@ -193,6 +194,10 @@ export class InboxEvents extends View {
       cursors: [...cursors, next_cursor].join(' '),
       ...(view.has('since') && !view.has('at') && { at: String(page.askedAt) }),
     }
+    const newer = {
+      cursors: cursors.slice(0, -1).join(' '),
+      ...(cursors.length === 1 && { at: null }),
+    }
     const size = view.get('limit') ?? '50'
     const sizes = [...new Set([...PAGE_SIZES.map(String), size])]
     const chooseSize = ({ target }: Event) => {
@@ -215,13 +220,13 @@ export class InboxEvents extends View {
         <label class="inline"
           >Page size
           <select .value=${live(size)} @change=${chooseSize}>
-            ${sizes.map((each) => html`<option value=${each} ?selected=${each === size}>${count(Number(each))}</option>`)}
+            ${options(
+              sizes.map((each) => [each, count(Number(each))] as const),
+              size,
+            )}
           </select>
         </label>
-        <button
-          ?disabled=${isOld || cursors.length === 0}
-          @click=${() => this.#go({ cursors: cursors.slice(0, -1).join(' '), ...(cursors.length === 1 && { at: null }) })}
-        >
+        <button ?disabled=${isOld || cursors.length === 0} @click=${() => this.#go(newer)}>
           Newer
         </button>
         <button ?disabled=${isOld || !next_cursor} @click=${() => this.#go(older)}>Older</button>
@@ -292,9 +297,9 @@ export class InboxEvents extends View {
     })
   }
 
-  #go(changes: ViewChanges, options?: { replace: boolean }): void {
+  #go(changes: ViewChanges, how?: { replace: boolean }): void {
     const query = changedView(this.query, changes)
-    this.desk.go(query ? `inbox?${query}` : 'inbox', options)
+    this.desk.go(query ? `inbox?${query}` : 'inbox', how)
   }
 }
 

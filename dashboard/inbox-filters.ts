@@ -69,7 +69,8 @@ export function timeFilter(query: string, apply: Apply) {
   `
 }
 
-const options = (choices: readonly (readonly [string, string])[], chosen: string) =>
+/** The choices of a select: each a value and its label. */
+export const options = (choices: readonly (readonly [string, string])[], chosen: string) =>
   choices.map(
     ([value, label]) =>
       html`<option value=${value} ?selected=${value === chosen}>${label}</option>`,

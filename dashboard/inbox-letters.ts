@@ -2,7 +2,7 @@ import { html, nothing } from 'lit'
 import { live } from 'lit/directives/live.js'
 import { repeat } from 'lit/directives/repeat.js'
 import type { DeadLetter, DeadLetterReasons } from '../client/types.ts'
-import { ago, count, time } from './format'
+import { ago, count, several, time } from './format'
 import { changedView } from './inbox-view'
 import { visible } from './json-source'
 import type { Rows } from './rows'
@@ -59,6 +59,9 @@ function reasonRow(
   orMore: string,
   { desk, goneReasons, redriveReason }: LetterTable,
 ) {
+  const described = orMore
+    ? `${count(letters)}${orMore} dead letters`
+    : several(letters, 'dead letter')
   const to = `dead-letters?${new URLSearchParams({ reason })}`
   return html`
     <tr>
@@ -77,7 +80,7 @@ function reasonRow(
                   : html`<button
                       aria-label="Redrive ${count(letters)}${orMore} with the reason ${reason}"
                       ?disabled=${desk.work.busy.size > 0}
-                      @click=${() => redriveReason(reason, `${count(letters)}${orMore} ${letters === 1 && !orMore ? 'dead letter' : 'dead letters'}`)}
+                      @click=${() => redriveReason(reason, described)}
                     >
                       Redrive ${count(letters)}${orMore && '+'}
                     </button>`

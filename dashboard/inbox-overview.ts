@@ -1,9 +1,10 @@
-import { css, html, nothing } from 'lit'
+import { html, nothing } from 'lit'
 import { live } from 'lit/directives/live.js'
 import type { Metrics } from '../client/types.ts'
 import { ago, count, duration, loading, rate, several, STATUS_LABELS, time } from './format'
 import type { Bucket } from './inbox-chart'
 import './inbox-chart'
+import { overviewStyles } from './inbox-overview-styles'
 import { changedView } from './inbox-view'
 import { Loader } from './loader'
 import { styles } from './styles'
@@ -45,142 +46,7 @@ export class InboxOverview extends View {
     tick: { attribute: false },
   }
 
-  static override styles = [
-    styles,
-    css`
-      :host {
-        display: grid;
-        grid-template-columns: minmax(0, 1fr);
-        gap: 1rem;
-      }
-      .counts {
-        overflow: hidden;
-        padding: 0;
-      }
-      .state {
-        display: flex;
-        flex-wrap: wrap;
-        align-items: baseline;
-        gap: 0.2rem 0.9rem;
-        min-height: 3.2rem;
-        margin: 0;
-        padding: 0.9rem 1.25rem 0.7rem;
-        font-size: 0.9375rem;
-      }
-      .state h2 {
-        margin: 0;
-        font-weight: 650;
-      }
-      .state .badge {
-        --status: var(--text);
-      }
-      dl {
-        display: grid;
-        grid-template-columns: repeat(4, minmax(0, 1fr));
-        gap: 1px;
-        margin: 0;
-        border-block: 1px solid var(--border);
-        background: var(--border);
-      }
-      .card {
-        position: relative;
-        padding: 0.9rem 1.25rem;
-        background: var(--surface);
-      }
-      .card.wants {
-        background: color-mix(in srgb, var(--mark) 9%, var(--surface));
-        box-shadow: inset 0 2px var(--mark);
-      }
-      dt {
-        display: flex;
-        align-items: center;
-        min-height: 1.4rem;
-        color: var(--quiet);
-        font-size: 0.8125rem;
-      }
-      dd {
-        margin: 0;
-        font-size: 1.75rem;
-        font-variant-numeric: tabular-nums;
-        font-weight: 600;
-        letter-spacing: -0.015em;
-        line-height: 1.35;
-      }
-      dd a {
-        color: inherit;
-        text-decoration: none;
-      }
-      dd a::after {
-        position: absolute;
-        inset: 0;
-        content: '';
-      }
-      .card:has(a:hover) {
-        background: var(--sunken);
-      }
-      dd small {
-        display: block;
-        min-height: 1.2rem;
-        overflow-wrap: anywhere;
-        color: var(--quiet);
-        font-size: 0.8rem;
-        font-weight: 400;
-        letter-spacing: 0;
-        line-height: 1.2rem;
-      }
-      dd.words {
-        font-size: 1.1rem;
-        line-height: 2.36rem;
-      }
-      .rate {
-        display: grid;
-        grid-template-columns: auto 1fr auto;
-        align-items: center;
-        gap: 0.75rem;
-        padding: 0.8rem 1.25rem;
-      }
-      .rate label {
-        color: var(--quiet);
-        font-size: 0.8125rem;
-      }
-      progress {
-        width: 100%;
-        height: 0.4rem;
-        overflow: hidden;
-        border: 0;
-        border-radius: 1rem;
-        background: var(--sunken);
-        accent-color: var(--delivered);
-      }
-      progress::-webkit-progress-bar {
-        background: var(--sunken);
-      }
-      progress::-webkit-progress-value {
-        background: var(--mark-delivered);
-      }
-      progress::-moz-progress-bar {
-        background: var(--mark-delivered);
-      }
-      .chart {
-        min-height: 17rem;
-      }
-      @container (width < 56rem) {
-        dl {
-          grid-template-columns: repeat(2, minmax(0, 1fr));
-        }
-        .card,
-        .state,
-        .rate {
-          padding-inline: 1rem;
-        }
-      }
-      @container (width < 20rem) {
-        dl {
-          grid-template-columns: minmax(0, 1fr);
-        }
-      }
-    `,
-  ]
+  static override styles = [styles, overviewStyles]
 
   declare desk: Desk
   /** What `GET /metrics` answered last; undefined until then. */
@@ -208,6 +74,7 @@ export class InboxOverview extends View {
     const minutes = metrics.per_minute
     const before = minutes.at(-2)?.accepted ?? 0
     const present = minutes.at(-1)?.accepted ?? 0
+    const written = rate(metrics.processing_rate)
     const share = metrics.total === 0 ? 0 : metrics.delivered / metrics.total
     // Rounded down: all is delivered only when it is.
     const percent = `${rate(Math.floor(share * 1_000) / 10)} %`
@@ -266,7 +133,7 @@ export class InboxOverview extends View {
           ${this.#card({
             label: 'Events in the last minute',
             value: before,
-            note: `${count(present)} so far in this one; ${rate(metrics.processing_rate)} a minute written, over 5 minutes`,
+            note: `${count(present)} so far in this one; ${written} a minute written, over 5 minutes`,
           })}
           <div class="card" part="card">
             <dt>Last processed</dt>

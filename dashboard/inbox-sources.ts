@@ -3,6 +3,7 @@ import type { Metrics, Source } from '../client/types.ts'
 import { count, time } from './format'
 import { Loader } from './loader'
 import { styles } from './styles'
+import { tableStyles } from './table-styles'
 import { type Desk, link, View } from './view'
 
 type SourceCounts = Metrics['sources'][number]
@@ -27,6 +28,7 @@ export class InboxSources extends View {
 
   static override styles = [
     styles,
+    tableStyles,
     css`
       a {
         color: var(--accent);

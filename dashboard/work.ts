@@ -112,7 +112,8 @@ export class Work {
       this.#redraw()
     }
     return html`
-      ${texts.map((text, index) => (index < texts.length - 1 ? alert(text) : alert(more > 0 ? `${text} And ${count(more)} more.` : text, dismiss, 'Dismiss')))}
+      ${texts.slice(0, -1).map((text) => alert(text))}
+      ${alert([texts.at(-1), more > 0 && `And ${count(more)} more.`].filter(Boolean).join(' '), dismiss, 'Dismiss')}
       <p class="said" role="status">${this.said || nothing}</p>
     `
   }
