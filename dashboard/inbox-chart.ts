@@ -154,8 +154,22 @@ export class InboxChart extends View {
     this.label = ''
   }
 
+  /** The bars stay where they are while the mouse is at them. */
+  get #held(): Bucket[] {
+    const { buckets, bucketMs } = this
+    const isHandNear = this.renderRoot.querySelector('.plot:hover') !== null
+    const [first] = this.#shown
+    const isSame = bucketMs === this.#shownMs && first !== undefined
+    if (!isHandNear || !isSame) this.#shown = buckets
+    this.#shownMs = bucketMs
+    return this.#shown
+  }
+
+  #shown: Bucket[] = []
+  #shownMs = 0
+
   override render() {
-    const { buckets } = this
+    const buckets = this.#held
     const most = Math.max(...buckets.map((each) => Math.max(each.accepted, each.stored)), 0)
     const top = roundUp(Math.max(most, ...buckets.map((each) => each.delivered + each.failed)))
     const label = this.bucketMs < 3_600_000 ? clock : dayAndHour
@@ -214,7 +228,7 @@ export class InboxChart extends View {
 
   #renderPeaks(label: (iso: string) => string) {
     const highest = (name: 'accepted' | 'failed') =>
-      this.buckets.reduce<Bucket | undefined>(
+      this.#shown.reduce<Bucket | undefined>(
         (best, each) => (each[name] > (best?.[name] ?? 0) ? each : best),
         undefined,
       )

@@ -5,6 +5,7 @@ import { count, duration, loading, several, time } from './format'
 import { changedView } from './inbox-view'
 import { visible } from './json-source'
 import { Loader } from './loader'
+import { Rows } from './rows'
 import { styles } from './styles'
 import { tableStyles } from './table-styles'
 import { type Desk, link, View } from './view'
@@ -59,8 +60,11 @@ export class InboxConsumers extends View {
   declare news: string
   declare tick: number
 
-  #one = new Loader<SubscriptionWithLeases>(this, (name, signal) =>
-    this.desk.inbox.subscription(name, { signal }),
+  #rows = new Rows(this)
+  #one = new Loader<SubscriptionWithLeases>(
+    this,
+    (name, signal) => this.desk.inbox.subscription(name, { signal }),
+    { mustWait: (shown, waiting) => this.#rows.mustWait(seenOf(shown), seenOf(waiting)) },
   )
 
   protected override willUpdate(): void {
@@ -156,7 +160,7 @@ export class InboxConsumers extends View {
       ${
         leases.length === 0
           ? html`<p class="empty">Nobody holds events of it.</p>`
-          : html`<table>
+          : html`<table class="rows">
               <caption class="visually-hidden">
                 Who holds what, and until when
               </caption>
@@ -193,5 +197,9 @@ export class InboxConsumers extends View {
     `
   }
 }
+
+/** What a reader could press. */
+const seenOf = ({ leases }: SubscriptionWithLeases): unknown =>
+  leases.map(({ event_ids }) => event_ids)
 
 customElements.define('inbox-consumers', InboxConsumers)

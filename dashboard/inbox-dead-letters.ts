@@ -2,7 +2,7 @@ import { css, html, nothing } from 'lit'
 import type { DeadLetter, DeadLetterPage, DeadLetterReasons } from '../client/types.ts'
 import { count, explainChange, several } from './format'
 import { changedView, listedBy } from './inbox-view'
-import { keyOf, letterTable, type LetterTable, reasonTable } from './inbox-letters'
+import { keyOf, keyOfReason, letterTable, type LetterTable, reasonTable } from './inbox-letters'
 import { visible } from './json-source'
 import { Loader } from './loader'
 import { Rows } from './rows'
@@ -12,8 +12,19 @@ import { type Desk, View } from './view'
 
 const PAGE = 50
 
-/** A page of letters, and the reasons of all. */
-type Listed = DeadLetterPage & { reasons: DeadLetterReasons }
+/** What a redrive came to: how many, and which were refused and why. */
+interface Redriven {
+  redriven: number
+  skipped: number
+  refused?: DeadLetter[]
+  why?: unknown
+}
+
+/** A page of letters, and the reasons of all; and when they were asked for. */
+interface Listed extends DeadLetterPage {
+  reasons: DeadLetterReasons
+  askedAt: number
+}
 
 /**
  * Lists the dead letters, by their reasons and one by one, and redrives them. The payload of each is a click away.
@@ -25,7 +36,6 @@ export class InboxDeadLetters extends View {
     news: { attribute: false },
     tick: { attribute: false },
     gone: { state: true },
-    goneReasons: { state: true },
   }
 
   static override styles = [
@@ -78,10 +88,8 @@ export class InboxDeadLetters extends View {
   /** Changes when there may be news. */
   declare news: string
   declare tick: number
-  /** The keys of letters that were redriven since they came. */
-  declare gone: ReadonlySet<string>
-  /** The reasons whose letters were. */
-  declare goneReasons: ReadonlySet<string>
+  /** When letters, or all with a reason, were redriven, by their keys. */
+  declare gone: ReadonlyMap<string, number>
 
   #rows = new Rows(this)
   #letters = new Loader<Listed>(
@@ -92,11 +100,12 @@ export class InboxDeadLetters extends View {
       const offset = Number(view.get('offset')) || 0
       const which = { limit: PAGE, offset, ...(reason !== null && { reason }) }
       const { inbox } = this.desk
+      const askedAt = Date.now()
       const [page, reasons] = await Promise.all([
         inbox.deadLetters({ ...which, signal }),
         inbox.deadLetterReasons({ signal }),
       ])
-      return { ...page, reasons }
+      return { ...page, reasons, askedAt }
     },
     {
       mustWait: (shown, waiting) => this.#rows.mustWait(seenOf(shown), seenOf(waiting)),
@@ -109,8 +118,7 @@ export class InboxDeadLetters extends View {
     this.query = ''
     this.news = ''
     this.tick = 0
-    this.gone = new Set()
-    this.goneReasons = new Set()
+    this.gone = new Map()
   }
 
   protected override willUpdate(changed: Map<string, unknown>): void {
@@ -126,16 +134,6 @@ export class InboxDeadLetters extends View {
       ${letters.render((page) => this.#renderPage(page, letters.isOld))}
     </div>`
   }
-
-  protected override updated(): void {
-    // What was redriven is not among the rows any more once they came anew.
-    if (this.#shown === this.#letters.value) return
-    this.#shown = this.#letters.value
-    this.gone = new Set()
-    this.goneReasons = new Set()
-  }
-
-  #shown: unknown
 
   #renderPage(page: Listed, isOld: boolean) {
     const { data, complete } = page.reasons
@@ -180,13 +178,15 @@ export class InboxDeadLetters extends View {
             </ul>`
       }
       <div class="row bar">
-        <span class="told quiet">
+        <div class="told quiet">
           <span role="status"
             >${chosen.length > 0 ? `${count(chosen.length)} selected` : nothing}</span
           >
-          ${isOld || chosen.length > 0 ? nothing : `${count(data.length)} shown${of}`}
-        </span>
-        ${this.#letters.waiting ? html`<button @click=${this.#show}>Changes: show</button>` : nothing}
+          <span class="summary">
+            ${isOld || chosen.length > 0 ? nothing : `${count(data.length)} shown${of}`}
+          </span>
+          ${this.#letters.waiting ? html`<button @click=${this.#show}>Changes: show</button>` : nothing}
+        </div>
         ${
           this.#canManage
             ? html`<button
@@ -214,14 +214,14 @@ export class InboxDeadLetters extends View {
       </div>
       <nav class="pages" aria-label="Pages">
         <button
-          ?disabled=${isOld || offset === 0}
-          @click=${() => this.#go({ offset: String(Math.max(0, offset - PAGE)) })}
+          ?disabled=${offset === 0}
+          @click=${() => isOld || this.#go({ offset: String(Math.max(0, offset - PAGE)) })}
         >
           Newer
         </button>
         <button
-          ?disabled=${isOld || (total === null ? data.length < PAGE : offset + PAGE >= total)}
-          @click=${() => this.#go({ offset: String(offset + PAGE) })}
+          ?disabled=${total === null ? data.length < PAGE : offset + PAGE >= total}
+          @click=${() => isOld || this.#go({ offset: String(offset + PAGE) })}
         >
           Older
         </button>
@@ -231,13 +231,14 @@ export class InboxDeadLetters extends View {
 
   /** What the tables show of each row, and what their controls call. */
   #table(): LetterTable {
-    const { desk, query, gone, goneReasons } = this
+    const { desk, query, gone } = this
+    // A list that was asked for later knows better.
+    const askedAt = this.#letters.value?.askedAt ?? 0
     return {
       desk,
       query,
       rows: this.#rows,
-      gone,
-      goneReasons,
+      isGone: (key) => (gone.get(key) ?? 0) > askedAt,
       redrive: (letter) => void this.#redrive([letter]),
       redriveReason: (reason, letters) => void this.#redriveReason(reason, letters),
     }
@@ -289,12 +290,22 @@ export class InboxDeadLetters extends View {
         ...(ids.length > 0 ? [inbox.redrive({ event_ids: ids })] : []),
       ])
       const done = settled.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []))
-      const refused = settled.flatMap((each) => (each.status === 'rejected' ? [each.reason] : []))
-      if (done.length === 0) throw refused[0]
+      const refused = settled.flatMap((each, index) =>
+        each.status === 'rejected'
+          ? [
+              {
+                letters: index < alone.length ? alone.slice(index, index + 1) : together,
+                why: each.reason,
+              },
+            ]
+          : [],
+      )
+      if (done.length === 0) throw refused[0]?.why
       return {
         redriven: done.reduce((sum, each) => sum + each.redriven, 0),
         skipped: done.reduce((sum, each) => sum + each.skipped, 0),
-        refused,
+        refused: refused.flatMap((each) => each.letters),
+        why: refused[0]?.why,
       }
     })
   }
@@ -302,26 +313,33 @@ export class InboxDeadLetters extends View {
   /** Does it. @param meant the letters on this page, or all with a reason, or all */
   async #do(
     meant: DeadLetter[] | { reason: string } | { all: true },
-    work: () => Promise<{ redriven: number; skipped: number; refused?: unknown[] }>,
+    work: () => Promise<Redriven>,
   ): Promise<void> {
     const { data = [], reasons = undefined } = this.#letters.value ?? {}
     const isMeant = (reason: string) => !('reason' in meant) || meant.reason === reason
     const letters = Array.isArray(meant) ? meant : data.filter(({ reason }) => isMeant(reason))
     const ids = Array.isArray(meant) ? meant.map(({ event_id }) => event_id) : null
-    const [first] = ids ?? []
-    const to = ids?.length === 1 ? String(first) : ids ? several(ids.length, 'dead letter') : ''
+    const to = ids?.length === 1 ? String(ids[0]) : ids ? several(ids.length, 'dead letter') : ''
     await this.desk.work.do({ action: 'redrive', to, ids }, async () => {
-      const { redriven, skipped, refused = [] } = await work()
+      const { redriven, skipped, refused = [], why } = await work()
+      const done = letters.filter((letter) => !refused.includes(letter)).map(keyOf)
       // It is not told which were skipped.
-      if (skipped + refused.length === 0) {
-        this.gone = new Set([...this.gone, ...letters.map(keyOf)])
-        const redrivenReasons = (reasons?.data ?? []).map(({ reason }) => reason).filter(isMeant)
-        if (!Array.isArray(meant)) this.goneReasons = new Set(redrivenReasons)
+      if (skipped === 0) {
+        const groups = Array.isArray(meant) ? [] : (reasons?.data ?? [])
+        const whole = groups.map(({ reason }) => reason).filter(isMeant)
+        const at = Date.now()
+        this.gone = new Map([
+          ...this.gone,
+          ...[...done, ...whole.map(keyOfReason)].map((key) => [key, at] as const),
+        ])
       }
-      this.#rows.unselect(letters.map(keyOf))
+      this.#rows.unselect(done)
       const rest = skipped > 0 ? `, ${count(skipped)} no longer failed` : ''
-      const trouble = refused.length > 0 ? `${to}: ${explainChange(refused[0])}` : ''
-      return { said: `${count(redriven)} redriven${rest}.`, trouble }
+      const failed = `${count(refused.length)} of ${count(letters.length)}`
+      return {
+        said: redriven + skipped > 0 ? `${count(redriven)} redriven${rest}.` : '',
+        trouble: refused.length > 0 ? `${failed} failed. ${explainChange(why)}` : '',
+      }
     })
   }
 

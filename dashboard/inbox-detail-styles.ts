@@ -4,7 +4,7 @@ import { css } from 'lit'
 export const detailStyles = css`
   dialog {
     display: none;
-    grid-template-rows: auto minmax(0, 1fr) auto;
+    grid-template-rows: auto minmax(0, 1fr) auto auto;
     width: min(44rem, 100vw);
     max-width: none;
     height: 100dvh;
@@ -35,12 +35,22 @@ export const detailStyles = css`
     margin: 0;
     overflow-wrap: anywhere;
   }
-  footer .messages {
-    flex: 1 1 100%;
+  .space {
+    flex: 1;
+  }
+  .absent {
+    visibility: hidden;
+  }
+  .messages {
     overflow-wrap: anywhere;
   }
-  .messages .alert {
-    margin: 0.25rem 0;
+  .messages .alert,
+  .said {
+    margin: 0;
+    padding: 0.6rem 1.25rem;
+    border: 0;
+    border-top: 1px solid var(--border);
+    border-radius: 0;
   }
   .body {
     overflow: auto;
@@ -119,6 +129,19 @@ export const detailStyles = css`
         translate: 2rem;
         opacity: 0;
       }
+    }
+  }
+  @media print {
+    dialog {
+      position: static;
+      width: auto;
+      height: auto;
+      border: 0;
+    }
+    .body,
+    pre {
+      overflow: visible;
+      max-height: none;
     }
   }
 `

@@ -85,7 +85,9 @@ export class InboxDetail extends View {
     // What was deleted meanwhile has nothing left to be done to.
     const isGone = error instanceof InboxError && error.code === 'EVENT_NOT_FOUND'
     if (isGone) this.#event.value = undefined
-    const isBusy = isAwaited || this.desk.work.busy.has(id)
+    const { work } = this.desk
+    const isBusy = isAwaited || work.busy.has(id)
+    const address = this.desk.href(`inbox?${new URLSearchParams({ event: id })}`)
     return html`
       <dialog
         aria-labelledby="title"
@@ -94,18 +96,14 @@ export class InboxDetail extends View {
       >
         <header>
           <h2 id="title">${id}</h2>
-          <button class="plain" @click=${() => this.desk.work.copy(location.href, 'Link copied.')}>
-            Copy link
-          </button>
+          ${address === '#' ? nothing : html`<button class="plain" @click=${() => work.copy(address, 'Link copied.')}>Copy link</button>`}
           <form method="dialog"><button class="plain" aria-label="Close">✕</button></form>
         </header>
         <div class="body home" tabindex="-1" autofocus>
           ${id ? this.#event.render((shown) => this.#renderEvent(shown)) : nothing}
         </div>
-        <footer>
-          ${value && !isGone ? this.#renderActions(value) : nothing}
-          <div class="messages">${id ? this.messages : nothing}</div>
-        </footer>
+        <div class="messages">${id ? this.messages : nothing}</div>
+        <footer>${value && !isGone ? this.#renderActions(value) : nothing}</footer>
       </dialog>
     `
   }
@@ -207,21 +205,29 @@ export class InboxDetail extends View {
 
   readonly #texts = new Map<string, { key: string; text: string }>()
 
+  /** Each action has a place of its own, so that none takes the place of another under the reader's hand. */
   #renderActions({ event, sources }: Shown) {
-    const isBusy = this.desk.work.busy.has(event.event_id)
-    const does = (action: Action, label: string, kind = '') =>
-      html`<button class=${kind} ?disabled=${isBusy} @click=${() => this.#act(action)}>
+    const { desk } = this
+    const isBusy = desk.work.busy.has(event.event_id)
+    const does = (action: Action, label: string, isThere: boolean, kind: string) =>
+      html`<button
+        class="${kind} ${isThere ? '' : 'absent'}"
+        ?disabled=${isBusy}
+        @click=${() => this.#act(action)}
+      >
         ${label}
       </button>`
-    const canManage = this.desk.can('manage')
-    const is = (status: string) => canManage && event.status === status
+    const copy = () => desk.work.copy(curl(desk.base, sources), 'Command copied.')
+    const { status } = event
+    const changes = html`
+      ${does('delete', 'Delete …', true, 'danger')} <span class="space"></span>
+      ${does('retry', 'Retry', status === 'failed', 'main')}
+      ${does('nack', 'Nack …', status === 'pending', '')}
+      ${does('ack', 'Acknowledge', status === 'pending', 'main')}
+    `
     return html`
-      ${is('pending') ? html`${does('ack', 'Acknowledge', 'main')} ${does('nack', 'Nack …')}` : nothing}
-      ${is('failed') ? does('retry', 'Retry', 'main') : nothing}
-      <button @click=${() => this.desk.work.copy(curl(this.desk.base, sources), 'Command copied.')}>
-        Copy as curl
-      </button>
-      ${canManage ? does('delete', 'Delete …', 'danger') : nothing}
+      <button @click=${copy}>Copy as curl</button>
+      ${desk.can('manage') ? changes : nothing}
     `
   }
 

@@ -180,22 +180,13 @@ export const eventsStyles = css`
     .filters > select {
       flex: 1;
     }
-    thead {
-      display: block;
+    /* All that can stand in the bar fits its two lines, so that no row moves when it does. */
+    .bar .told {
+      flex: 1 1 100%;
     }
-    thead th:not(.select) {
-      display: none;
-    }
-    thead th.select {
-      display: block;
-      width: auto;
-      padding-block: 0.25rem;
-      border: 0;
-    }
-    th.select label {
-      display: flex;
-      align-items: center;
-      gap: 1rem;
+    .bar label.inline {
+      flex: 1;
+      min-height: 2.125rem;
     }
     td.what {
       flex: 1 1 calc(100% - 8rem);
@@ -212,10 +203,6 @@ export const eventsStyles = css`
     }
     td.nothing {
       display: none;
-    }
-    thead tr {
-      padding: 0;
-      border: 0;
     }
     td.members > div {
       display: flex;
@@ -246,7 +233,7 @@ export const eventsStyles = css`
   }
   @media (forced-colors: active) {
     .toggle:has(:checked) {
-      outline: 2px solid Highlight;
+      border: 3px solid Highlight;
     }
   }
 `

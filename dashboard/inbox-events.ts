@@ -5,11 +5,12 @@ import { type Action, askFirst, change, DONE, type Outcome } from './actions'
 import { count, several, timeZone } from './format'
 import { chips, finder, options, statusFilter, timeBounds, timeFilter } from './inbox-filters'
 import { eventsStyles } from './inbox-events-styles'
-import { eventTable, type Row } from './inbox-table'
+import { eventTable, type Row, selectAll } from './inbox-table'
 import {
   changedView,
   cursorsOf,
   isFiltered,
+  isPreset,
   listedBy,
   PAGE_SIZES,
   requestOf,
@@ -81,12 +82,13 @@ export class InboxEvents extends View {
     const before: unknown = changed.get('query')
     const isOther = typeof before === 'string' && listedBy(before) !== listedBy(this.query)
     if (isOther) this.#rows.select([])
+    const { outcomes } = this.desk.work
+    const deleted = [...this.#rows.selected].filter((id) => outcomes.get(id)?.status === 'deleted')
+    if (deleted.length > 0) this.#rows.unselect(deleted)
     // Later pages stay as they are unless the reader changes something: their rows would move from page to page.
     const isFirst = cursorsOf(this.query).length === 0
     // What counts from now is asked for each minute.
-    const minute = new URLSearchParams(this.query).has('since')
-      ? Math.floor(Date.now() / 60_000)
-      : 0
+    const minute = isPreset(this.query) ? Math.floor(Date.now() / 60_000) : 0
     const news = isFirst ? `${this.news} ${minute}` : `later ${this.changes}`
     this.#events.want(listedBy(this.query), news, this.tick)
   }
@@ -136,16 +138,29 @@ export class InboxEvents extends View {
     const isAny = selected.size > 0
     return html`
       <div class="row bar">
-        <span class="told quiet">
+        <div class="told quiet">
           <span role="status">${isAny ? `${count(selected.size)} selected` : nothing}</span>
-          ${isAny ? nothing : this.#summary(page)}
-        </span>
-        ${this.#renderNews(page)}
+          <span class="summary">${isAny ? nothing : this.#summary(page)}</span>
+          ${this.#renderNews(page)}
+        </div>
+        ${
+          this.desk.can('manage')
+            ? html`<label class="narrow inline"
+                >${selectAll(this.#outcomes(page), this.#rows)} Select all</label
+              >`
+            : nothing
+        }
         ${
           isAny
-            ? html`${bulk('Acknowledge', pending, 'pending', () => this.#ackMany(pending))}
-                ${bulk('Retry', failed, 'failed', () => this.#retryMany(failed))}
-                <button class="plain" @click=${() => this.#rows.select([])}>Select none</button>`
+            ? html`${bulk('Ack', 'Acknowledge', pending, 'pending', () => this.#ackMany(pending))}
+                ${bulk('Retry', 'Retry', failed, 'failed', () => this.#retryMany(failed))}
+                <button
+                  class="plain"
+                  aria-label="Select none"
+                  @click=${() => this.#rows.select([])}
+                >
+                  ✕
+                </button>`
             : nothing
         }
       </div>
@@ -192,7 +207,7 @@ export class InboxEvents extends View {
     const view = new URLSearchParams(this.query)
     const older = {
       cursors: [...cursors, next_cursor].join(' '),
-      ...(view.has('since') && !view.has('at') && { at: String(page.askedAt) }),
+      ...(isPreset(this.query) && !view.has('at') && { at: String(page.askedAt) }),
     }
     const newer = {
       cursors: cursors.slice(0, -1).join(' '),
@@ -226,10 +241,10 @@ export class InboxEvents extends View {
             )}
           </select>
         </label>
-        <button ?disabled=${isOld || cursors.length === 0} @click=${() => this.#go(newer)}>
+        <button ?disabled=${cursors.length === 0} @click=${() => isOld || this.#go(newer)}>
           Newer
         </button>
-        <button ?disabled=${isOld || !next_cursor} @click=${() => this.#go(older)}>Older</button>
+        <button ?disabled=${!next_cursor} @click=${() => isOld || this.#go(older)}>Older</button>
       </nav>
     `
   }
@@ -292,7 +307,7 @@ export class InboxEvents extends View {
       return {
         said: number > 0 ? `${ids.length === 1 ? to : count(number)} ${DONE[action]}.` : '',
         trouble: [...refused.slice(0, 3), ...more].join(' '),
-        outcomes: moved,
+        ...(moved.size > 0 && { outcomes: moved }),
       }
     })
   }
@@ -304,9 +319,17 @@ export class InboxEvents extends View {
 }
 
 /** A button that does something to those of the selected events that have a status. */
-function bulk(verb: string, ids: string[], status: string, act: () => unknown) {
-  return html`<button class="main" ?disabled=${ids.length === 0} @click=${act}>
-    ${[verb, ids.length > 0 && count(ids.length), status].filter(Boolean).join(' ')}
+function bulk(short: string, verb: string, ids: string[], status: string, act: () => unknown) {
+  const number = ids.length > 0 ? count(ids.length) : ''
+  const words = (...all: string[]) => all.filter(Boolean).join(' ')
+  return html`<button
+    class="main"
+    aria-label=${words(verb, number, status)}
+    ?disabled=${ids.length === 0}
+    @click=${act}
+  >
+    <span class="narrow">${words(short, number)}</span
+    ><span class="broad">${words(verb, number, status)}</span>
   </button>`
 }
 

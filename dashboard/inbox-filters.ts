@@ -1,5 +1,6 @@
 import { html, nothing } from 'lit'
 import { live } from 'lit/directives/live.js'
+import { repeat } from 'lit/directives/repeat.js'
 import type { Metrics } from '../client/types.ts'
 import { badge, count } from './format'
 import {
@@ -149,7 +150,9 @@ export function chips(query: string, apply: Apply) {
   if (set.length === 0) return nothing
   return html`
     <ul class="chips" aria-label="Filters">
-      ${set.map(
+      ${repeat(
+        set,
+        ([name]) => name,
         ([name, value]) => html`
           <li>
             <span class="quiet">${labelOf(name)}</span> ${visible(value)}

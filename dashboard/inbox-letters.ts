@@ -15,16 +15,17 @@ export interface LetterTable {
   desk: Desk
   query: string
   rows: Rows
-  /** The keys of letters that were redriven since they came. */
-  gone: ReadonlySet<string>
-  /** The reasons whose letters were. */
-  goneReasons: ReadonlySet<string>
+  /** Whether a letter, or all with a reason, were redriven since they came. */
+  isGone: (key: string) => boolean
   redrive: (letter: DeadLetter) => void
   redriveReason: (reason: string, letters: string) => void
 }
 
 /** An event has a letter for each subscription in which it failed. */
 export const keyOf = ({ event_id, subscription }: DeadLetter) => `${event_id} ${subscription}`
+
+/** All letters with a reason. No event id begins with a space. */
+export const keyOfReason = (reason: string) => ` ${reason}`
 
 /** The reasons, each with how many letters have it: at least so many where the newest ones only were looked at. */
 export function reasonTable({ data: groups, complete }: DeadLetterReasons, table: LetterTable) {
@@ -57,7 +58,7 @@ export function reasonTable({ data: groups, complete }: DeadLetterReasons, table
 function reasonRow(
   { reason, count: letters, newest_failed_at, subscriptions }: ReasonGroup,
   orMore: string,
-  { desk, goneReasons, redriveReason }: LetterTable,
+  { desk, isGone, redriveReason }: LetterTable,
 ) {
   const described = orMore
     ? `${count(letters)}${orMore} dead letters`
@@ -75,7 +76,7 @@ function reasonRow(
         desk.can('manage')
           ? html`<td data-label="Actions" class="actions">
               ${
-                goneReasons.has(reason)
+                isGone(keyOfReason(reason))
                   ? 'Redriven'
                   : html`<button
                       aria-label="Redrive ${count(letters)}${orMore} with the reason ${reason}"
@@ -119,12 +120,12 @@ export function letterTable(letters: DeadLetter[], table: LetterTable) {
 }
 
 function letterRow(letter: DeadLetter, table: LetterTable) {
-  const { desk, query, rows, gone, redrive } = table
+  const { desk, query, rows, redrive } = table
   const canManage = desk.can('manage')
   const { event_id, subscription, reason, retry_count, failed_at } = letter
   const name = subscription ? `${event_id} in ${subscription}` : event_id
   const key = keyOf(letter)
-  const isGone = gone.has(key)
+  const isGone = table.isGone(key)
   return html`
     <tr class=${isGone ? 'gone' : nothing}>
       ${

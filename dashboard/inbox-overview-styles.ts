@@ -11,22 +11,30 @@ export const overviewStyles = css`
     overflow: hidden;
     padding: 0;
   }
+  /* It is as high whatever it says: what is below must not move. */
   .state {
     display: flex;
-    flex-wrap: wrap;
     align-items: baseline;
-    gap: 0.2rem 0.9rem;
-    min-height: 3.2rem;
-    margin: 0;
-    padding: 0.9rem 1.25rem 0.7rem;
-    font-size: 0.9375rem;
+    gap: 0.2rem 1rem;
+    padding: 0.9rem 1.25rem 0.75rem;
   }
   .state h2 {
+    flex: none;
     margin: 0;
     font-weight: 650;
   }
   .state .badge {
     --status: var(--text);
+  }
+  .wants {
+    overflow: hidden;
+    min-width: 0;
+    margin: 0;
+    text-overflow: ellipsis;
+    white-space: nowrap;
+  }
+  .wants > * {
+    margin-inline-end: 1rem;
   }
   dl {
     display: grid;
@@ -126,6 +134,11 @@ export const overviewStyles = css`
     .state,
     .rate {
       padding-inline: 1rem;
+    }
+  }
+  @container (width < 30rem) {
+    .state {
+      display: grid;
     }
   }
   @container (width < 20rem) {

@@ -148,16 +148,38 @@ export class InboxOverview extends View {
           <output for="rate">${percent}</output>
         </div>
       </section>
-      <section class="panel" aria-labelledby="chart">${this.#renderChart(metrics, desk)}</section>
+      <section class="panel" aria-labelledby="chart" aria-busy=${String(this.#hours.isAwaited)}>
+        ${this.#renderChart(metrics, desk)}
+      </section>
     `
   }
 
-  /** Says first what wants attention, each with the way there. */
+  /** Says first what wants attention, each with the way there. It stays as it is while the reader's hand is at it. */
   #renderState(metrics: Metrics) {
-    const { dlq_count, queue_depth, oldest_unstored_seconds } = metrics
+    const isHandNear = this.renderRoot.querySelector('.wants:hover, .wants:focus-within')
+    if (!isHandNear) this.#wants = this.#wantsOf(metrics)
+    const isWell = this.#wants.length === 0
+    return html`<div class="state">
+      <h2 id="state" class="badge ${isWell ? 'delivered' : 'failed'}">
+        ${isWell ? 'Nothing wants attention' : 'Wants attention'}
+      </h2>
+      <p class="wants">
+        ${isWell ? html`<span class="quiet">No dead letters; nobody is late.</span>` : this.#wants}
+      </p>
+    </div>`
+  }
+
+  #wants: unknown[] = []
+
+  #wantsOf({ dlq_count, failed, queue_depth, ...metrics }: Metrics): unknown[] {
     const { late, isBehind } = stateOf(metrics)
-    const wants = [
-      dlq_count > 0 && link(this.desk, 'dead-letters', several(dlq_count, 'dead letter')),
+    const behind = duration(metrics.oldest_unstored_seconds)
+    const letters = several(dlq_count, 'dead letter')
+    const failures = several(failed, 'failed event')
+    return [
+      dlq_count > 0 && link(this.desk, 'dead-letters', letters),
+      dlq_count === 0 && failed > 0 && link(this.desk, 'inbox?status=failed', failures),
+      isBehind && html`<span>${several(queue_depth, 'event')} not in D1 for ${behind}</span>`,
       ...late
         .slice(0, 3)
         .map(({ name, oldest_ready_seconds }) =>
@@ -167,18 +189,7 @@ export class InboxOverview extends View {
             `${name} is ${duration(oldest_ready_seconds)} behind`,
           ),
         ),
-      isBehind &&
-        html`<span
-          >${several(queue_depth, 'event')} not in D1 for ${duration(oldest_unstored_seconds)}</span
-        >`,
     ].filter(Boolean)
-    const isWell = wants.length === 0
-    return html`<div class="state">
-      <h2 id="state" class="badge ${isWell ? 'delivered' : 'failed'}">
-        ${isWell ? 'Nothing wants attention' : 'Wants attention'}
-      </h2>
-      ${isWell ? nothing : wants}
-    </div>`
   }
 
   #card({ label, value, note, to = '', kind = '', wants = false }: Card) {
@@ -235,7 +246,10 @@ export class InboxOverview extends View {
  * What wants attention beside the dead letters. A subscription is late only where somebody claims its events: what is
  * worked through by hand may wait.
  */
-function stateOf({ subscriptions, oldest_unstored_seconds }: Metrics) {
+function stateOf({
+  subscriptions,
+  oldest_unstored_seconds,
+}: Pick<Metrics, 'subscriptions' | 'oldest_unstored_seconds'>) {
   const [oldest] = subscriptions.toSorted((a, b) => b.oldest_ready_seconds - a.oldest_ready_seconds)
   const late = subscriptions
     .filter(

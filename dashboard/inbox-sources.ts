@@ -88,7 +88,7 @@ export class InboxSources extends View {
 
   override render() {
     return html`
-      <section class="panel" aria-labelledby="title">
+      <section class="panel" aria-labelledby="title" aria-busy=${String(this.#sources.isAwaited)}>
         <h2 id="title">Sources</h2>
         ${this.#sources.render((sources) => this.#renderSources(rowsOf(sources, this.metrics?.sources ?? [])))}
       </section>

@@ -24,12 +24,7 @@ export interface TableState {
 
 /** The events of a page, with what can be done to each. Each row keeps its elements, wherever it moves. */
 export function eventTable(rows: Row[], state: TableState) {
-  const { desk } = state
-  const { selected } = state.rows
-  const canManage = desk.can('manage')
-  const there = rows.filter(({ status }) => status !== 'deleted').map(({ event_id }) => event_id)
-  const all = there.length > 0 && there.every((id) => selected.has(id))
-  const selectAll = () => state.rows.select(all ? [] : there)
+  const canManage = state.desk.can('manage')
   return html`
     <table>
       <caption class="visually-hidden">
@@ -37,20 +32,7 @@ export function eventTable(rows: Row[], state: TableState) {
       </caption>
       <thead>
         <tr>
-          ${
-            canManage
-              ? html`<th class="select">
-                  <label
-                    ><input
-                      type="checkbox"
-                      aria-label="Select all"
-                      .checked=${live(all)}
-                      @change=${selectAll}
-                    /><span class="narrow">Select all</span></label
-                  >
-                </th>`
-              : nothing
-          }
+          ${canManage ? html`<th class="select">${selectAll(rows, state.rows)}</th>` : nothing}
           <th scope="col" class="status">Status</th>
           <th scope="col">Event</th>
           <th scope="col" class="source">Source and subscription</th>
@@ -68,6 +50,18 @@ export function eventTable(rows: Row[], state: TableState) {
       </tbody>
     </table>
   `
+}
+
+/** Selects all rows that are there, or none. */
+export function selectAll(listed: Row[], rows: Rows) {
+  const there = listed.filter(({ status }) => status !== 'deleted').map(({ event_id }) => event_id)
+  const all = there.length > 0 && there.every((id) => rows.selected.has(id))
+  return html`<input
+    type="checkbox"
+    aria-label="Select all"
+    .checked=${live(all)}
+    @change=${() => rows.select(all ? [] : there)}
+  />`
 }
 
 function eventRow(row: Row, state: TableState, canManage: boolean) {

@@ -37,6 +37,12 @@ export const FINDERS = [
   ['metadata.', 'Metadata member'],
 ] as const
 
+/** Whether a view shows what came since a moment that goes on with the clock. */
+export function isPreset(query: string): boolean {
+  const since = new URLSearchParams(query).get('since')
+  return PRESETS.some(([name]) => name === since)
+}
+
 /** The query string with some of its members set, or taken out where they are null or empty. */
 export function changedView(query: string, changes: ViewChanges): string {
   const view = new URLSearchParams(query)

@@ -34,18 +34,20 @@ export class Route implements ReactiveController {
     const parts = partsOf(location.hash)
     const own = parts.find((part) => part.startsWith(this.#prefix)) ?? ''
     // An anchor of the page around is none of ours.
-    if (!own && parts.length > 0) return
+    if (!own && parts.length > 0 && !parts.some((part) => part.includes('/'))) return
     const to = canonical(own.slice(this.#prefix.length))
     if (to === this.to) return
     this.to = to
     this.#host.requestUpdate()
   }
 
-  /** The address of what this element could show. */
+  /** The address of what this element could show; `#` if it leaves the address alone. */
   href(to: string): string {
     if (this.#isApart) return '#'
     const others = partsOf(location.hash).filter((part) => !part.startsWith(this.#prefix))
-    return `#${[`${this.#prefix}${to}`, ...others].join(';')}`
+    const hash = `#${[`${this.#prefix}${to}`, ...others].join(';')}`
+    // By itself, a hash would be one of the page's base.
+    return new URL(hash, location.href).href
   }
 
   /** Shows something else. With `replace`, Back does not lead to what was shown before. */
@@ -82,8 +84,14 @@ export class Route implements ReactiveController {
 
 const partsOf = (hash: string) => hash.replace(/^#/, '').split(';').filter(Boolean)
 
+/** A view, and its query string. */
+export function viewOf(to: string): [view: string, query: string] {
+  const at = to.indexOf('?')
+  return at < 0 ? [to, ''] : [to.slice(0, at), to.slice(at + 1)]
+}
+
 /** The same view, as this page writes it: an address may have been typed, or come from elsewhere. */
 function canonical(to: string): string {
-  const [view = '', query] = to.split('?')
+  const [view, query] = viewOf(to)
   return query ? `${view}?${new URLSearchParams(query)}` : view
 }

@@ -48,8 +48,12 @@ export class Session {
     }
     this.#token = this.base && (token || keptToken(this.base)).trim()
     this.#who.forget()
-    const { href, go, ask, changed } = this.#page
+    const { href, go, ask } = this.#page
+    const { number } = this
     const inbox = this.#speaker()
+    // What ends later is none of the next one's.
+    const changed: Page['changed'] = (action, ids) =>
+      number === this.number && this.#page.changed(action, ids)
     const work = new Work(() => this.#drawAnew(), changed)
     const can = (scope: Scope) => this.can(scope)
     this.desk = inbox && { inbox, base: this.base, can, href, go, ask, work }

@@ -7,47 +7,61 @@ export const shellStyles = css`
   }
   .frame {
     display: grid;
-    grid-template: auto 1fr / 12rem minmax(0, 1fr);
+    grid-template-columns: 12rem minmax(0, 1fr);
     align-items: start;
     gap: 1rem 1.5rem;
   }
+  .side {
+    position: sticky;
+    top: 1rem;
+    display: grid;
+    gap: 1rem;
+  }
   .view {
-    grid-area: 1 / 2 / 3 / 3;
     min-width: 0;
     container-type: inline-size;
   }
-  /* Beside the rows, not above them: they would move under the hand. A click goes through to what is behind. */
+  /*
+   * Below all else, where it moves no row, and always in sight. At the end of the page there is room for it, so that
+   * it covers nothing there.
+   */
   .messages {
-    position: fixed;
+    position: sticky;
     z-index: 2;
-    inset: auto 1rem 1rem;
+    bottom: 1rem;
     display: grid;
     justify-items: center;
     gap: 0.5rem;
+    min-height: 3.5rem;
+    padding-top: 1rem;
     pointer-events: none;
   }
-  .messages > * {
+  .messages .alert,
+  .said {
     max-width: 48rem;
     margin: 0;
     border-radius: 0.6rem;
     box-shadow: 0 0.25rem 1.5rem rgb(10 14 22 / 22%);
-  }
-  .messages a,
-  .messages button {
     pointer-events: auto;
   }
-  .messages .said {
+  .said {
     padding: 0.5rem 1rem;
+    border: 1px solid transparent;
     background: var(--text);
     color: var(--surface);
     overflow-wrap: anywhere;
   }
-  .messages .said a {
+  .said a {
     color: inherit;
   }
-  nav {
-    position: sticky;
-    top: 1rem;
+  /* What was done goes by itself, so that it does not stay in the way; what failed does not. */
+  .said:not(:has(a), :hover) {
+    animation: leave 0s 10s both;
+  }
+  @keyframes leave {
+    to {
+      visibility: hidden;
+    }
   }
   nav ul {
     display: grid;
@@ -129,13 +143,15 @@ export const shellStyles = css`
   }
   @container (width < 62rem) {
     .frame {
-      grid-template: auto / minmax(0, 1fr);
+      grid-template-columns: minmax(0, 1fr);
     }
-    .view {
-      grid-area: auto;
+    .side {
+      display: contents;
+    }
+    .session {
+      order: 1;
     }
     nav {
-      position: static;
       border-bottom: 1px solid var(--border);
     }
     nav ul {
@@ -160,6 +176,12 @@ export const shellStyles = css`
       margin: 0;
     }
   }
+  /* A number that grows must not break the line, and push the rows down. */
+  @container (width < 50rem) {
+    nav .count {
+      display: none;
+    }
+  }
   @container (width < 40rem) {
     nav a {
       gap: 0.4rem;
@@ -171,6 +193,9 @@ export const shellStyles = css`
     }
   }
   @media (forced-colors: active) {
+    .said {
+      border-color: CanvasText;
+    }
     nav a[aria-current] {
       background: Highlight;
       color: HighlightText;
@@ -178,6 +203,9 @@ export const shellStyles = css`
     }
   }
   @media print {
+    .messages {
+      position: static;
+    }
     .frame {
       display: block;
     }

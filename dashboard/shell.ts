@@ -14,7 +14,7 @@ import { type Draft, FIRST_DRAFT } from './inbox-send'
 import './inbox-sources'
 import { listedBy, titleOf } from './inbox-view'
 import { Poll } from './poll'
-import { Route } from './route'
+import { Route, viewOf } from './route'
 import { Session } from './session'
 import { shellStyles } from './shell-styles'
 import { styles } from './styles'
@@ -29,6 +29,11 @@ const VIEWS = [
   ['send', 'Send'],
 ] as const
 type Name = (typeof VIEWS)[number][0]
+/** What the number beside a view counts. */
+const COUNTED: Partial<Record<Name, string>> = {
+  inbox: 'pending',
+  'dead-letters': 'to be redriven',
+}
 
 /**
  * Shows the whole dashboard of an event inbox, on any page.
@@ -94,7 +99,11 @@ export class EventInbox extends View {
   #session = new Session(this, {
     href: (to) => this.#route.href(to),
     go: (to, options) => this.#route.go(to, options),
-    ask: (question) => this.#dialog().ask(question),
+    ask: async (question) => {
+      const reply = await this.#dialog().ask(question)
+      await this.#rescueFocus()
+      return reply
+    },
     changed: (action, ids) => {
       this.#changes++
       this.#tell('inbox-change', { action, ids })
@@ -136,7 +145,7 @@ export class EventInbox extends View {
 
   /** What is shown, by the address and by what the token may do. */
   get #view(): { name: Name; query: string } {
-    const [wanted, query = ''] = this.#route.to.split('?')
+    const [wanted, query] = viewOf(this.#route.to)
     if (this.#session.blindness) return { name: 'send', query: '' }
     return { name: VIEWS.find(([each]) => each === wanted)?.[0] ?? 'overview', query }
   }
@@ -144,8 +153,7 @@ export class EventInbox extends View {
   override render() {
     const { desk, refusal, blindness } = this.#session
     if (!desk || refusal) return this.#renderTokenForm(refusal)
-    if (blindness && !desk.can('write'))
-      return this.#session.isUnknown ? loading() : this.#renderTokenForm(blindness)
+    if (blindness && !desk.can('write')) return this.#renderBlind(blindness)
     const { name, query } = this.#view
     if (this.pageTitle) document.title = `${titleOf(labelOf(name), query)} · ${this.pageTitle}`
     const isKnown = this.#news !== ''
@@ -153,11 +161,10 @@ export class EventInbox extends View {
     const messages = html`${this.#renderTrouble()} ${desk.work.render()}`
     const page = html`
       <div class="frame">
-        ${this.#renderNavigation(desk, name)}
+        <div class="side">${this.#renderNavigation(desk, name)} ${this.#renderSession()}</div>
         <div class="view">
           ${isKnown || name === 'send' ? this.#renderView(desk, name, query) : loading()}
         </div>
-        ${this.#renderSession()}
       </div>
       <div class="messages">${event ? nothing : messages}</div>
       <inbox-detail
@@ -184,7 +191,13 @@ export class EventInbox extends View {
     const views = VIEWS.filter(([name]) => (name === 'send' ? desk.can('write') : !blindness))
     const content = (name: Name, label: string) => html`
       ${icon(name)}<span>${label}</span>
-      ${counts[name] ? html`<span class="count">${count(counts[name])}</span>` : nothing}
+      ${
+        counts[name]
+          ? html`<span class="count"
+              >${count(counts[name])}<span class="visually-hidden"> ${COUNTED[name]}</span></span
+            >`
+          : nothing
+      }
     `
     return html`
       <nav aria-label="Views" part="nav">
@@ -278,28 +291,40 @@ export class EventInbox extends View {
     }
   }
 
+  /** What is shown when the token may not read, and not write either as far as is known. */
+  #renderBlind(blindness: string) {
+    const { error, isUnknown, lookAgain } = this.#session
+    if (isUnknown) return loading()
+    if (error === undefined) return this.#renderTokenForm(blindness)
+    return alert(`What the token may do is not known. ${explain(error)}`, lookAgain)
+  }
+
   #renderTokenForm(refusal: string) {
+    const { base, desk } = this.#session
+    const form = html`
+      <form @submit=${this.#signIn}>
+        <label
+          >API token <input class="home" name="token" type="password" required autocomplete="off"
+        /></label>
+        <button class="main">Show the inbox</button>
+      </form>
+      <p class="quiet">
+        It is kept for this browser session only, and sent to <code>${base}</code> alone.
+      </p>
+    `
     return html`
       <section class="panel access" aria-label="Access">
         <h2>Sign in</h2>
-        ${alert(refusal)}
-        <form @submit=${this.#signIn}>
-          <label
-            >API token <input class="home" name="token" type="password" required autocomplete="off"
-          /></label>
-          <button class="main">Show the inbox</button>
-        </form>
-        <p class="quiet">
-          It is kept for this browser session only, and sent to
-          <code>${this.#session.base}</code> alone.
-        </p>
+        ${alert(refusal)} ${base ? form : nothing}
       </section>
+      <div class="messages">${desk?.work.render()}</div>
     `
   }
 
   /** Begins anew with another inbox or another token. */
   #connect(): void {
     this.#session.begin(this.endpoint, this.token)
+    this.#draft = { ...FIRST_DRAFT }
     this.#error = undefined
     this.#asked.abort()
     this.#asOf = 0
@@ -312,7 +337,12 @@ export class EventInbox extends View {
   /** Asks for the counts. @returns whether they came, or there is nobody to ask for */
   async #ask(): Promise<boolean> {
     const { desk, refusal, blindness } = this.#session
-    if (!desk || refusal || blindness) return true
+    if (!desk || refusal) return true
+    if (blindness) {
+      this.#tick++
+      this.requestUpdate()
+      return true
+    }
     const asked = new AbortController()
     this.#asked = asked
     try {
@@ -346,7 +376,6 @@ export class EventInbox extends View {
   }
 
   #signOut(): void {
-    this.#draft = { ...FIRST_DRAFT }
     this.#use('')
   }
 
@@ -362,8 +391,12 @@ export class EventInbox extends View {
       const rest = listedBy(query)
       this.#route.leave(rest ? `${name}?${rest}` : name)
     }
+    await this.#rescueFocus()
+  }
+
+  /** After a dialog, the browser gives the focus back to what had it before, unless that is gone. */
+  async #rescueFocus(): Promise<void> {
     await this.updateComplete
-    // The browser gives the focus back to the row, unless that is gone.
     const view = this.renderRoot.querySelector('.view > *')
     if (document.activeElement === document.body && view instanceof View) view.focusHome()
   }

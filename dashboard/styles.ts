@@ -137,11 +137,6 @@ export const styles = css`
     background: var(--sunken);
     color: var(--text);
   }
-  button.quiet {
-    border-color: transparent;
-    background: none;
-    color: var(--quiet);
-  }
   button:disabled {
     cursor: default;
     opacity: 0.5;
@@ -164,7 +159,8 @@ export const styles = css`
     color: var(--text);
     font-size: 0.875rem;
   }
-  .narrow {
+  .narrow,
+  label.narrow {
     display: none;
   }
   label.inline {
@@ -195,23 +191,17 @@ export const styles = css`
     color: var(--failed);
     overflow-wrap: anywhere;
   }
-  /* What an action came to stands below the rows, which it must not move, and is always in sight. */
+  /* Why there is nothing newer stands below the rows, which it must not move, and is always in sight. */
   .last {
     position: sticky;
     z-index: 1;
-    bottom: 1rem;
+    bottom: 4rem;
   }
   .last .alert {
     margin: 0.75rem 0 0;
   }
-  .said {
-    margin: 0;
-  }
-  .said:empty {
-    display: none;
-  }
   /* Work that the reader waits for is seen once that takes a while. */
-  [aria-busy='true'] {
+  [aria-busy='true']:not(dialog) {
     position: relative;
   }
   [aria-busy='true']::after {

@@ -53,7 +53,22 @@ export const tableStyles = css`
     margin-bottom: 0.5rem;
   }
   .bar .told {
+    display: flex;
     flex: 1 1 12rem;
+    align-items: center;
+    gap: 0.5rem;
+    min-width: 0;
+    min-height: 2.125rem;
+  }
+  .told .summary {
+    flex: 1 1 0;
+    overflow: hidden;
+    text-overflow: ellipsis;
+    white-space: nowrap;
+  }
+  .told button {
+    flex: none;
+    margin-inline-start: auto;
   }
   .pages {
     display: flex;
@@ -155,8 +170,17 @@ export const tableStyles = css`
       min-width: 0;
       max-width: 100%;
     }
+    .broad {
+      display: none;
+    }
     .narrow {
       display: inline;
+    }
+    label.narrow {
+      display: flex;
+    }
+    .bar .told {
+      flex: 1 1 100%;
     }
     .number {
       text-align: start;

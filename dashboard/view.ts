@@ -67,15 +67,19 @@ export abstract class View extends LitElement {
 
   /** What had the focus may be gone; the next key must not begin at the top of the page. */
   #keepFocus(focused: Element): void {
-    const isThere =
-      focused.isConnected && focused.checkVisibility() && !focused.matches(':disabled')
-    const isElsewhere = document.activeElement !== document.body && !this.shadowRoot?.activeElement
-    if (isThere || isElsewhere) return
+    const isLeft = document.activeElement !== document.body && !this.shadowRoot?.activeElement
+    if (canHaveFocus(focused) || isLeft) return
     const inRow = focused.closest('tr')?.querySelector('a')
-    if (inRow) inRow.focus({ preventScroll: true })
+    if (inRow && canHaveFocus(inRow)) inRow.focus({ preventScroll: true })
     else this.focusHome()
   }
 }
+
+const canHaveFocus = (element: Element) =>
+  element.isConnected &&
+  element.checkVisibility({ visibilityProperty: true }) &&
+  !element.matches(':disabled') &&
+  !element.closest('[inert]')
 
 /** What a click on a link to another view does. The browser opens it by itself where another tab is asked for. */
 export function follow(desk: Desk, to: string) {

@@ -1,4 +1,5 @@
 import { html, nothing } from 'lit'
+import { keyed } from 'lit/directives/keyed.js'
 import type { Outcome } from './actions'
 import { copyText } from './clipboard'
 import { alert, count, explainChange } from './format'
@@ -19,8 +20,8 @@ interface Deed {
 interface Result {
   /** What was done; empty if nothing was. */
   said: unknown
-  /** What was not, and why; empty if all was. */
-  trouble?: string
+  /** What was not, and why. */
+  trouble?: string | undefined
   /** What the events became that were changed, as far as that is told. */
   outcomes?: ReadonlyMap<string, Outcome>
 }
@@ -36,6 +37,8 @@ export class Work {
   outcomes: ReadonlyMap<string, Outcome & { at: number }> = new Map()
   /** What was done last. */
   said: unknown = ''
+  /** How often something was said: the same words twice are two messages. */
+  #times = 0
   #failures: { deed: Deed; text: string }[] = []
   readonly #redraw: () => void
   readonly #changed: (action: string, ids: readonly string[] | null) => void
@@ -59,16 +62,16 @@ export class Work {
     this.busy = new Set([...this.busy, ...keys])
     this.say('')
     try {
-      const { said, trouble = '', outcomes = new Map<string, Outcome>() } = await work()
+      const { said, trouble, outcomes = new Map<string, Outcome>() } = await work()
       const at = Date.now()
       const known = [...outcomes].map(([id, outcome]) => [id, { ...outcome, at }] as const)
       this.outcomes = new Map([...this.outcomes, ...known])
-      this.said = said
+      this.say(said)
       if (trouble) this.#fail(deed, trouble)
-      this.#changed(deed.action, outcomes.size > 0 ? [...outcomes.keys()] : deed.ids)
-      return true
+      if (said) this.#changed(deed.action, outcomes.size > 0 ? [...outcomes.keys()] : deed.ids)
+      return Boolean(said)
     } catch (error) {
-      this.#fail(deed, `${deed.to && `${deed.to}: `}${explainChange(error)}`)
+      this.#fail(deed, explainChange(error))
       return false
     } finally {
       this.busy = new Set([...this.busy].filter((key) => !keys.includes(key)))
@@ -79,6 +82,7 @@ export class Work {
   /** Says what was done. */
   say(said: unknown): void {
     this.said = said
+    this.#times++
     this.#redraw()
   }
 
@@ -93,14 +97,20 @@ export class Work {
   }
 
   /** What is done anew has not failed yet. */
-  #forget(deed: Deed): void {
-    const keys = keysOf(deed)
-    const isOther = (other: Deed) => !keysOf(other).some((key) => keys.includes(key))
-    this.#failures = this.#failures.filter((each) => isOther(each.deed))
+  #forget({ action, ...deed }: Deed): void {
+    const keys = keysOf({ action, ...deed })
+    const isAnew = (other: Deed) =>
+      other.action === action && keysOf(other).every((key) => keys.includes(key))
+    this.#failures = this.#failures.filter((each) => !isAnew(each.deed))
   }
 
   #fail(deed: Deed, text: string): void {
-    this.#failures = [{ deed, text }, ...this.#failures]
+    const { action, to } = deed
+    const name = `${action.charAt(0).toUpperCase()}${action.slice(1)}`
+    this.#failures = [
+      { deed, text: `${[name, to].filter(Boolean).join(' ')}: ${text}` },
+      ...this.#failures,
+    ]
   }
 
   /** What was done, and what failed. */
@@ -114,7 +124,9 @@ export class Work {
     return html`
       ${texts.slice(0, -1).map((text) => alert(text))}
       ${alert([texts.at(-1), more > 0 && `And ${count(more)} more.`].filter(Boolean).join(' '), dismiss, 'Dismiss')}
-      <p class="said" role="status">${this.said || nothing}</p>
+      <div role="status">
+        ${keyed(this.#times, this.said ? html`<p class="said">${this.said}</p>` : nothing)}
+      </div>
     `
   }
 }
