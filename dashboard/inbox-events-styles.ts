@@ -213,6 +213,11 @@ export const eventsStyles = css`
       display: none;
     }
   }
+  @container (width < 24rem) {
+    .bar:has(button.main) label span {
+      display: none;
+    }
+  }
   @container (width < 30rem) {
     .heading .zone {
       order: 1;

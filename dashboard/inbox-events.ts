@@ -146,7 +146,7 @@ export class InboxEvents extends View {
         ${
           this.desk.can('manage')
             ? html`<label class="narrow inline"
-                >${selectAll(this.#outcomes(page), this.#rows)} Select all</label
+                >${selectAll(this.#outcomes(page), this.#rows)} <span>Select all</span></label
               >`
             : nothing
         }

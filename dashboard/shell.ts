@@ -18,7 +18,7 @@ import { Route, viewOf } from './route'
 import { Session } from './session'
 import { shellStyles } from './shell-styles'
 import { styles } from './styles'
-import { type Desk, link, View } from './view'
+import { type Desk, isFocusLost, link, View } from './view'
 
 const VIEWS = [
   ['overview', 'Overview'],
@@ -398,7 +398,7 @@ export class EventInbox extends View {
   async #rescueFocus(): Promise<void> {
     await this.updateComplete
     const view = this.renderRoot.querySelector('.view > *')
-    if (document.activeElement === document.body && view instanceof View) view.focusHome()
+    if (isFocusLost() && view instanceof View) view.focusHome()
   }
 
   #dialog(): AskDialog {

@@ -191,6 +191,9 @@ export const styles = css`
     color: var(--failed);
     overflow-wrap: anywhere;
   }
+  .alert > span {
+    flex: 1 1 14rem;
+  }
   /* Why there is nothing newer stands below the rows, which it must not move, and is always in sight. */
   .last {
     position: sticky;

@@ -75,6 +75,13 @@ export abstract class View extends LitElement {
   }
 }
 
+/** Whether nothing has the focus, or what has it is about to lose it: that is done when the page is drawn next. */
+export function isFocusLost(): boolean {
+  let element = document.activeElement
+  while (element?.shadowRoot?.activeElement) element = element.shadowRoot.activeElement
+  return element === null || element === document.body || !canHaveFocus(element)
+}
+
 const canHaveFocus = (element: Element) =>
   element.isConnected &&
   element.checkVisibility({ visibilityProperty: true }) &&

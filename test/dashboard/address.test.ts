@@ -110,6 +110,20 @@ test('an open event that a link led to closes without leaving the page', async (
   expect(new URL(page.url()).hash).toBe('#/inbox')
 })
 
+test('a page with a base keeps its own address', async ({ open }) => {
+  const page = await open('#/inbox')
+  await page.evaluate(`{
+    const base = document.createElement('base')
+    base.href = '/elsewhere/'
+    document.head.append(base)
+  }`)
+  const { pathname } = new URL(page.url())
+  await page.getByRole('link', { name: 'Sources' }).click()
+  await page.getByRole('heading', { name: 'Sources' }).waitFor()
+  const { pathname: after, hash } = new URL(page.url())
+  expect([after, hash]).toEqual([pathname, '#/sources'])
+})
+
 test('an element that is put back reads the address anew', async ({ open }) => {
   const page = await open('#/inbox')
   await page.getByRole('heading', { name: 'Inbox', level: 2 }).waitFor()
@@ -144,6 +158,11 @@ test('two elements on one page have an address each, or none; a script loaded tw
   await second.getByRole('heading', { name: 'Sources' }).waitFor()
   await apart.getByRole('link', { name: 'Consumers' }).click()
   await apart.getByRole('heading', { name: 'Consumers' }).waitFor()
+  // Back to where the second had no part of the address, though the first has.
+  await page.goBack()
+  await second.getByText('Delivery rate').waitFor()
+  await page.goForward()
+  await second.getByRole('heading', { name: 'Sources' }).waitFor()
   expect(new URL(page.url()).hash.slice(1).split(';').toSorted()).toEqual([
     '/inbox',
     'second/sources',

@@ -140,6 +140,42 @@ test('a token that may write alone sends; one that may do nothing here is told w
   await other.getByLabel('API token').waitFor()
 })
 
+test('a token that may write alone sends though it was not known at once who has it', async ({
+  open,
+}) => {
+  const page = await open('', { token: '' })
+  await page.route('**/whoami', (route) => route.abort(), { times: 1 })
+  await page.getByLabel('API token').fill('sender-token')
+  await page.keyboard.press('Enter')
+  await page.getByRole('alert').filter({ hasText: 'not known' }).waitFor()
+  await page.getByRole('button', { name: 'Try again' }).click()
+  await page.getByRole('heading', { name: 'Send a test event' }).waitFor()
+})
+
+test('what ends after the page went on to another inbox is none of its changes', async ({
+  inbox,
+  open,
+}) => {
+  await inbox.post({ event_id: 'former', payload: { set: 'former' } })
+  const page = await open('#/inbox?payload.set=former')
+  await page.evaluate(
+    'globalThis.told = 0; document.addEventListener("inbox-change", () => told++)',
+  )
+  const held = Promise.withResolvers<void>()
+  await page.route('**/inbox/former/ack', async (route) => {
+    await held.promise
+    await route.continue()
+  })
+  await page.getByRole('button', { name: 'Ack former', exact: true }).click()
+  const answered = page.waitForResponse('**/inbox/former/ack')
+  await page.evaluate(`document.querySelector('event-inbox').token = 'reader-token'`)
+  await page.getByText('reader', { exact: true }).waitFor()
+  held.resolve()
+  await (await answered).finished()
+  await page.evaluate('new Promise((resolve) => setTimeout(resolve))')
+  expect(await page.evaluate('told')).toBe(0)
+})
+
 test('the page speaks English with the customs of the reader’s region', async ({ inbox, open }) => {
   await inbox.postId('spoken')
   const page = await open('#/inbox?event=spoken', { locale: 'de-DE', timezoneId: 'Europe/Berlin' })

@@ -59,6 +59,29 @@ describe('what failed', () => {
     expect(await alerts(page)).toEqual([])
   })
 
+  test('is not forgotten when something else is done to the same event, nor told as a change', async ({
+    inbox,
+    open,
+  }) => {
+    for (const n of [1, 2]) await inbox.post({ event_id: `k-${n}`, payload: { set: 'keep' } })
+    const page = await open('#/inbox?payload.set=keep')
+    await page.evaluate(`{
+      globalThis.told = []
+      document.addEventListener('inbox-change', ({ detail }) => told.push([detail.action, ...detail.ids]))
+    }`)
+    await page.getByLabel('Select all').filter({ visible: true }).check()
+    for (const n of [1, 2]) await inbox.ack(`k-${n}`)
+    await button(page, 'Acknowledge 2 pending').click()
+    await page.getByRole('alert').filter({ hasText: 'is delivered' }).waitFor()
+    expect(await page.evaluate('told')).toEqual([])
+    await page.mouse.move(1, 1)
+    await button(page, 'Delete k-1').click()
+    await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click()
+    await page.getByText('k-1 deleted.').waitFor()
+    expect((await alerts(page)).join()).toContain('Ack 2 events: ')
+    expect(await page.evaluate('told')).toEqual([['delete', 'k-1']])
+  })
+
   test('is told though its view was left before the answer came; so is what was sent', async ({
     inbox,
     open,
@@ -121,6 +144,31 @@ describe('the focus', () => {
     expect(await focused(page)).toContain('Correlation id')
     await page.keyboard.press('Escape')
     await expect.poll(() => focused(page)).toBe('f-3')
+  })
+
+  test('goes on from rows that wait for others, and from a row that went while a question was asked', async ({
+    inbox,
+    open,
+  }) => {
+    const metadata = { source: 'of focus' }
+    await inbox.post({ event_id: 'q-1', payload: { set: 'question' }, metadata })
+    const page = await open('#/inbox?payload.set=question&status=pending')
+    await button(page, 'Delete q-1').focus()
+    await page.keyboard.press('Enter')
+    await inbox.ack('q-1')
+    await inbox.drained()
+    await page.evaluate('document.dispatchEvent(new Event("visibilitychange"))')
+    await page.getByText('No event matches').waitFor()
+    await page.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click()
+    await expect.poll(() => focused(page)).toBe('Inbox')
+    await button(page, 'Remove the filter payload.set question').click()
+    await page.getByRole('checkbox', { name: 'Pending' }).uncheck({ force: true })
+    await page.getByRole('link', { name: 'Events with metadata.source of focus' }).focus()
+    const release = await hold(page, '**/inbox?**')
+    await page.keyboard.press('Enter')
+    await page.locator('.rows[inert]').waitFor()
+    await expect.poll(() => focused(page)).toBe('Inbox')
+    release()
   })
 
   test('is in the list when the open event was deleted', async ({ inbox, open }) => {
