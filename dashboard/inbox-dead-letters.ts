@@ -337,7 +337,7 @@ export class InboxDeadLetters extends View {
       const rest = skipped > 0 ? `, ${count(skipped)} no longer failed` : ''
       const failed = `${count(refused.length)} of ${count(letters.length)}`
       return {
-        said: redriven + skipped > 0 ? `${count(redriven)} redriven${rest}.` : '',
+        said: `${count(redriven)} redriven${rest}.`,
         trouble: refused.length > 0 ? `${failed} failed. ${explainChange(why)}` : '',
       }
     })

@@ -139,7 +139,7 @@ export class EventInbox extends View {
     const [route, rows] = this.#shown
     this.#shown = [this.#route.to, `${name}?${listedBy(query)}`]
     // What was asked, or said, is of what was shown then.
-    if (this.#route.to !== route) this.renderRoot.querySelector?.<AskDialog>('inbox-ask')?.dismiss()
+    if (this.#route.to !== route) this.renderRoot.querySelector<AskDialog>('inbox-ask')?.dismiss()
     if (this.#shown[1] !== rows && this.#session.desk) this.#session.desk.work.said = ''
   }
 

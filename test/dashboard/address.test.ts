@@ -66,14 +66,15 @@ test('an address that was typed closes its event as another does; a route may ha
   open,
 }) => {
   await inbox.postId('typed')
-  const page = await open('#/inbox?status=pending,failed')
-  const steps = await page.evaluate('history.length')
+  const page = await open('#/overview')
+  await page.goto(`${inbox.url.href}#/inbox?status=pending,failed`)
   await page.getByRole('link', { name: 'typed', exact: true }).click()
   await page.getByRole('dialog', { name: 'typed' }).getByText('Timeline').waitFor()
   await page.keyboard.press('Escape')
   await expect.poll(() => page.url()).not.toContain('event=')
-  // One step forward, none for the closing.
-  expect(await page.evaluate('history.length')).toBe(Number(steps) + 1)
+  // The closing was no step of its own.
+  await page.goBack()
+  await page.getByText('Delivery rate').waitFor()
   await page.evaluate(`document.querySelector('event-inbox').route = 'ops; a/b'`)
   await page.getByRole('link', { name: 'Sources' }).click()
   await page.reload()
@@ -81,10 +82,15 @@ test('an address that was typed closes its event as another does; a route may ha
   await page.getByRole('heading', { name: 'Sources' }).waitFor()
 })
 
-test('what is wrong in a link is said by its name', async ({ open }) => {
-  const page = await open('#/inbox?status=lost')
+test('what is wrong in a link is said by its name', async ({ inbox, open }) => {
+  await inbox.postId('right')
+  const page = await open('#/inbox')
+  await page.getByText(/shown of/).waitFor()
+  await page.evaluate(`location.hash = '#/inbox?status=lost'`)
   const said = (text: string) => page.getByRole('alert').filter({ hasText: text }).waitFor()
   await said('status')
+  // Rows of another view would be taken for those of this one.
+  expect(await page.locator('tbody tr').count()).toBe(0)
   for (const [link, text] of [
     ['from=garbage', 'from'],
     ['limit=x', 'limit'],
@@ -108,20 +114,6 @@ test('an open event that a link led to closes without leaving the page', async (
   await dialog.getByRole('button', { name: 'Close' }).click()
   await page.getByRole('link', { name: 'linked', exact: true }).waitFor()
   expect(new URL(page.url()).hash).toBe('#/inbox')
-})
-
-test('a page with a base keeps its own address', async ({ open }) => {
-  const page = await open('#/inbox')
-  await page.evaluate(`{
-    const base = document.createElement('base')
-    base.href = '/elsewhere/'
-    document.head.append(base)
-  }`)
-  const { pathname } = new URL(page.url())
-  await page.getByRole('link', { name: 'Sources' }).click()
-  await page.getByRole('heading', { name: 'Sources' }).waitFor()
-  const { pathname: after, hash } = new URL(page.url())
-  expect([after, hash]).toEqual([pathname, '#/sources'])
 })
 
 test('an element that is put back reads the address anew', async ({ open }) => {

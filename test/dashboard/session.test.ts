@@ -105,6 +105,21 @@ describe('the token', () => {
     await frame.getByRole('heading', { name: 'Inbox' }).waitFor()
   })
 
+  test('is asked for in a page with a base, which keeps its own address', async ({
+    inbox,
+    open,
+  }) => {
+    const url = await site(`<base href=/elsewhere/>
+      <script type=module src=${inbox.url.href}event-inbox.js></script>
+      <event-inbox endpoint=${inbox.url.href}></event-inbox>`)
+    const page = await open('', { url, token: '' })
+    await page.getByLabel('API token').fill('dev-token')
+    await page.keyboard.press('Enter')
+    await page.getByRole('link', { name: 'Sources' }).click()
+    await page.getByRole('heading', { name: 'Sources' }).waitFor()
+    expect(page.url()).toBe(`${url}#/sources`)
+  })
+
   test('offers only what its scopes allow', async ({ inbox, open }) => {
     await inbox.postId('readable')
     const page = await open('#/inbox', { token: 'reader-token' })

@@ -51,6 +51,10 @@ describe('a new event', () => {
     await refresh(page)
     await news(page, '1 new event: show').waitFor()
     expect(await button.boundingBox()).toEqual(place)
+    // Nothing more is asked for: it is the hand that lets it go.
+    const last = page.waitForResponse('**/metrics')
+    await page.evaluate('document.querySelector("event-inbox").refreshSeconds = 0')
+    await (await last).finished()
     await page.mouse.move(1, 1)
     await expect.poll(() => rowIds(page)).toEqual(['mouse-3', 'mouse-2', 'mouse-1'])
   })
@@ -133,6 +137,17 @@ test('an open event keeps its place and what is selected in it, and its body is 
   await page.getByText('Acknowledged', { exact: true }).waitFor()
   expect(loaded).toBe(0)
   expect(await state()).toEqual([900, 'yes', true, true])
+})
+
+test('an open event whose id is given to another one is loaded anew', async ({ inbox, open }) => {
+  await inbox.post({ event_id: 'twice', payload: { first: true } })
+  const page = await open('#/inbox?event=twice')
+  const dialog = page.getByRole('dialog', { name: 'twice' })
+  await dialog.getByText('"first": true').waitFor()
+  await inbox.call('DELETE', '/inbox/twice')
+  await inbox.post({ event_id: 'twice', payload: { second: true } })
+  await refresh(page)
+  await dialog.getByText('"second": true').waitFor()
 })
 
 test('an open event says who has it while others claim it', async ({ inbox, open }) => {

@@ -197,6 +197,18 @@ describe('the focus', () => {
   })
 })
 
+test('what was deleted in the drawer is selected no more', async ({ inbox, open }) => {
+  for (const n of [1, 2]) await inbox.post({ event_id: `sel-${n}`, payload: { set: 'sel' } })
+  const page = await open('#/inbox?payload.set=sel')
+  await page.getByLabel('Select all').filter({ visible: true }).check()
+  await page.getByRole('link', { name: 'sel-1', exact: true }).click()
+  await page.getByRole('dialog', { name: 'sel-1' }).getByRole('button', { name: 'Delete' }).click()
+  const question = page.getByRole('dialog', { name: 'Delete sel-1?' })
+  await question.getByRole('button', { name: 'Delete' }).click()
+  await page.getByText('sel-1 deleted.').waitFor()
+  await page.getByText('1 selected').waitFor()
+})
+
 test('a narrow screen has a way to select all', async ({ inbox, open }) => {
   for (const n of [1, 2]) await inbox.post({ event_id: `n-${n}`, payload: { set: 'narrow' } })
   const page = await open('#/inbox?payload.set=narrow', { viewport: { width: 360, height: 800 } })
