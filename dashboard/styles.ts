@@ -159,15 +159,15 @@ export const styles = css`
     color: var(--text);
     font-size: 0.875rem;
   }
-  .narrow,
-  label.narrow {
-    display: none;
-  }
   label.inline {
     display: flex;
     align-items: center;
     gap: 0.4rem;
     white-space: nowrap;
+  }
+  .narrow,
+  label.narrow {
+    display: none;
   }
   .row {
     display: flex;

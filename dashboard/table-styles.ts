@@ -56,7 +56,6 @@ export const tableStyles = css`
     display: flex;
     flex: 1 1 12rem;
     align-items: center;
-    gap: 0.5rem;
     min-width: 0;
     min-height: 2.125rem;
   }
