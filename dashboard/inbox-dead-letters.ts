@@ -130,7 +130,10 @@ export class InboxDeadLetters extends View {
 
   override render() {
     const letters = this.#letters
-    return html`<div class="views" aria-busy=${String(letters.isAwaited)}>
+    return html`<div
+      class="views"
+      aria-busy=${String(letters.isAwaited || this.desk.work.busy.has('redrive'))}
+    >
       ${letters.render((page) => this.#renderPage(page, letters.isOld))}
     </div>`
   }
@@ -155,9 +158,10 @@ export class InboxDeadLetters extends View {
   }
 
   #renderLetters({ data, total, offset }: Listed, isOld: boolean) {
-    const isBusy = this.desk.work.busy.size > 0 || isOld
     const of = total === null ? '' : ` of ${count(total)}`
     const empty = offset > 0 ? 'No dead letters on this page.' : 'No dead letters.'
+    const { busy } = this.desk.work
+    const isBusy = busy.has('redrive') || isOld
     const chosen = data.filter((letter) => this.#rows.selected.has(keyOf(letter)))
     const reason = new URLSearchParams(this.query).get('reason')
     return html`
@@ -191,7 +195,7 @@ export class InboxDeadLetters extends View {
           this.#canManage
             ? html`<button
                   class="main"
-                  ?disabled=${chosen.length === 0 || isBusy}
+                  ?disabled=${isBusy || chosen.length === 0 || chosen.some((each) => busy.has(each.event_id))}
                   @click=${() => this.#redrive(chosen)}
                 >
                   Redrive ${chosen.length > 0 ? `${count(chosen.length)} ` : ''}selected

@@ -31,7 +31,11 @@ export const detailStyles = css`
     border-bottom: 0;
   }
   h2 {
+    display: -webkit-box;
+    overflow: hidden;
     flex: 1;
+    -webkit-box-orient: vertical;
+    -webkit-line-clamp: 3;
     margin: 0;
     overflow-wrap: anywhere;
   }
@@ -129,6 +133,15 @@ export const detailStyles = css`
         translate: 2rem;
         opacity: 0;
       }
+    }
+  }
+  @media (width < 30rem) {
+    footer {
+      display: grid;
+      grid-template-columns: 1fr 1fr;
+    }
+    .space {
+      display: none;
     }
   }
   @media print {

@@ -188,7 +188,7 @@ export class InboxDetail extends View {
             Copy
           </button>
         </div>
-        <pre tabindex="0" role="region" aria-label=${label}>${visible(text)}</pre>
+        <pre tabindex="0" role="region" aria-label=${label}>${isolated(visible(text))}</pre>
       </section>
     `
   }
@@ -244,6 +244,17 @@ export class InboxDetail extends View {
     if (action === 'delete') this.dispatchEvent(new Event('close'))
     else this.#event.again()
   }
+}
+
+/** Letters that are written from right to left. */
+const RIGHT_TO_LEFT =
+  /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u
+
+/** JSON in which each string is read in its own direction, and all that is between them from left to right. */
+function isolated(text: string): unknown {
+  if (!RIGHT_TO_LEFT.test(text)) return text
+  const parts = text.split(/("(?:[^"\\]|\\.)*")/)
+  return parts.map((part) => (RIGHT_TO_LEFT.test(part) ? html`<bdi>${part}</bdi>` : part))
 }
 
 /** A command line of no more characters goes to a shell as an argument; systems take 128 KiB at most. */

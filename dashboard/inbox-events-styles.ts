@@ -93,9 +93,6 @@ export const eventsStyles = css`
   th.actions {
     width: 12.5rem;
   }
-  tr[aria-busy] {
-    opacity: 0.55;
-  }
   .what > div,
   .what {
     min-width: 0;
@@ -143,6 +140,7 @@ export const eventsStyles = css`
   }
   .actions button {
     grid-row: 1;
+    border-color: var(--border);
     min-height: 1.875rem;
     padding-inline: 0;
     font-size: 0.8125rem;
@@ -162,6 +160,10 @@ export const eventsStyles = css`
     border-color: transparent;
     background: none;
     color: var(--quiet);
+  }
+  tr:hover .actions button:not(.danger),
+  .actions button:focus-visible {
+    border-color: var(--field);
   }
   tr:hover .danger,
   .actions .danger:focus-visible {
@@ -214,7 +216,7 @@ export const eventsStyles = css`
     }
   }
   @container (width < 24rem) {
-    .bar:has(button.main) label span {
+    .bar:has(.bulk) label span {
       display: none;
     }
   }

@@ -144,7 +144,7 @@ export class InboxEvents extends View {
           ${this.#renderNews(page)}
         </div>
         ${
-          this.desk.can('manage')
+          this.desk.can('manage') && this.#events.value?.data.length
             ? html`<label class="narrow inline"
                 >${selectAll(this.#outcomes(page), this.#rows)} <span>Select all</span></label
               >`
@@ -153,7 +153,7 @@ export class InboxEvents extends View {
         ${
           isAny
             ? html`${bulk('Ack', 'Acknowledge', pending, 'pending', () => this.#ackMany(pending))}
-                ${bulk('Retry', 'Retry', failed, 'failed', () => this.#retryMany(failed))}
+                ${bulk('Retry', 'Retry', failed, 'failed', () => this.#retryMany(failed), '')}
                 <button
                   class="plain"
                   aria-label="Select none"
@@ -213,6 +213,12 @@ export class InboxEvents extends View {
       cursors: cursors.slice(0, -1).join(' '),
       ...(cursors.length === 1 && { at: null }),
     }
+    // The mouse goes on at the top of the page; the keyboard at the button.
+    const turn = (changes: ViewChanges) => (event: MouseEvent) => {
+      if (isOld) return
+      if (event.detail > 0) this.scrollIntoView()
+      this.#go(changes)
+    }
     const size = view.get('limit') ?? '50'
     const sizes = [...new Set([...PAGE_SIZES.map(String), size])]
     const chooseSize = ({ target }: Event) => {
@@ -241,10 +247,8 @@ export class InboxEvents extends View {
             )}
           </select>
         </label>
-        <button ?disabled=${cursors.length === 0} @click=${() => isOld || this.#go(newer)}>
-          Newer
-        </button>
-        <button ?disabled=${!next_cursor} @click=${() => isOld || this.#go(older)}>Older</button>
+        <button ?disabled=${cursors.length === 0} @click=${turn(newer)}>Newer</button>
+        <button ?disabled=${!next_cursor} @click=${turn(older)}>Older</button>
       </nav>
     `
   }
@@ -319,11 +323,18 @@ export class InboxEvents extends View {
 }
 
 /** A button that does something to those of the selected events that have a status. */
-function bulk(short: string, verb: string, ids: string[], status: string, act: () => unknown) {
+function bulk(
+  short: string,
+  verb: string,
+  ids: string[],
+  status: string,
+  act: () => unknown,
+  kind = 'main',
+) {
   const number = ids.length > 0 ? count(ids.length) : ''
   const words = (...all: string[]) => all.filter(Boolean).join(' ')
   return html`<button
-    class="main"
+    class="bulk ${kind}"
     aria-label=${words(verb, number, status)}
     ?disabled=${ids.length === 0}
     @click=${act}

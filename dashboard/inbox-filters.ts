@@ -6,6 +6,7 @@ import { badge, count } from './format'
 import {
   FINDERS,
   findersOf,
+  isPreset,
   labelOf,
   PRESETS,
   SORTS,
@@ -51,7 +52,7 @@ const isOwnTime = (view: URLSearchParams) =>
 
 export function timeFilter(query: string, apply: Apply) {
   const view = new URLSearchParams(query)
-  const since = isOwnTime(view) ? 'own' : (view.get('since') ?? '')
+  const since = isOwnTime(view) ? 'own' : isPreset(query) ? (view.get('since') ?? '') : ''
   const sort = view.get('sort') ?? ''
   const chooseTime = ({ target }: Event) => {
     if (target instanceof HTMLSelectElement)

@@ -80,7 +80,7 @@ function reasonRow(
                   ? 'Redriven'
                   : html`<button
                       aria-label="Redrive ${count(letters)}${orMore} with the reason ${reason}"
-                      ?disabled=${desk.work.busy.size > 0}
+                      ?disabled=${desk.work.busy.has('redrive')}
                       @click=${() => redriveReason(reason, described)}
                     >
                       Redrive ${count(letters)}${orMore && '+'}
@@ -126,8 +126,10 @@ function letterRow(letter: DeadLetter, table: LetterTable) {
   const name = subscription ? `${event_id} in ${subscription}` : event_id
   const key = keyOf(letter)
   const isGone = table.isGone(key)
+  const { busy } = desk.work
+  const isBusy = busy.has(event_id) || busy.has('redrive')
   return html`
-    <tr class=${isGone ? 'gone' : nothing}>
+    <tr class=${isGone ? 'gone' : nothing} aria-busy=${busy.has(event_id) ? 'true' : nothing}>
       ${
         canManage
           ? html`<td data-label="Select" class="select">
@@ -158,7 +160,7 @@ function letterRow(letter: DeadLetter, table: LetterTable) {
                   ? 'Redriven'
                   : html`<button
                       aria-label="Redrive ${name}"
-                      ?disabled=${desk.work.busy.size > 0}
+                      ?disabled=${isBusy}
                       @click=${() => redrive(letter)}
                     >
                       Redrive

@@ -146,4 +146,17 @@ export const overviewStyles = css`
       grid-template-columns: minmax(0, 1fr);
     }
   }
+  @media (forced-colors: active) {
+    .card.failed .badge::before {
+      border-radius: 0;
+    }
+    .card.pending .badge::before {
+      border: 2px solid CanvasText;
+      background: Canvas;
+    }
+    .card.wants {
+      outline: 2px solid Highlight;
+      outline-offset: -4px;
+    }
+  }
 `

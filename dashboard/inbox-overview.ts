@@ -105,7 +105,8 @@ export class InboxOverview extends View {
             note: 'attempts used up',
             to: events('failed'),
             kind: 'failed',
-            wants: metrics.failed > 0,
+            // Of what failed, the dead letters tell.
+            wants: metrics.failed > 0 && metrics.dlq_count === 0,
           })}
           ${this.#card({
             label: 'Dead letters',

@@ -133,7 +133,7 @@ export class InboxSources extends View {
         <td data-label="Source" class="main">
           <div>
             <div class="name">${name}</div>
-            <div class="quiet">${source?.type}</div>
+            <div class="quiet">${source?.type === name ? '' : source?.type}</div>
           </div>
         </td>
         <td data-label="URL" class="wide">

@@ -11,11 +11,17 @@ export const shellStyles = css`
     align-items: start;
     gap: 1rem 1.5rem;
   }
+  .frame:has(~ .messages :is(.alert, .said)) {
+    --room: 16rem;
+  }
   .side {
     position: sticky;
     top: 1rem;
     display: grid;
     gap: 1rem;
+  }
+  .view:focus {
+    outline: none;
   }
   .view {
     min-width: 0;
@@ -32,8 +38,10 @@ export const shellStyles = css`
     display: grid;
     justify-items: center;
     gap: 0.5rem;
+    overflow: auto;
     min-height: 3.5rem;
-    padding-top: 1rem;
+    max-height: 14rem;
+    padding: 1rem 0 0;
     pointer-events: none;
   }
   .messages .alert,

@@ -162,7 +162,7 @@ export class EventInbox extends View {
     const page = html`
       <div class="frame">
         <div class="side">${this.#renderNavigation(desk, name)} ${this.#renderSession()}</div>
-        <div class="view">
+        <div class="view home" tabindex="-1">
           ${isKnown || name === 'send' ? this.#renderView(desk, name, query) : loading()}
         </div>
       </div>
@@ -207,7 +207,6 @@ export class EventInbox extends View {
               html`<li>
                 ${link(desk, name, content(name, label), {
                   current: name === current,
-                  ...(name === current && { kind: 'home' }),
                 })}
               </li>`,
           )}
@@ -287,7 +286,10 @@ export class EventInbox extends View {
           .tick=${tick}
         ></inbox-sources>`
       case 'send':
-        return html`<inbox-send .desk=${desk} .draft=${this.#draft}></inbox-send>`
+        if (this.#session.isUnknown) return loading()
+        return desk.can('write')
+          ? html`<inbox-send .desk=${desk} .draft=${this.#draft}></inbox-send>`
+          : html`<p class="panel">This token may not send events: that takes the scope write.</p>`
     }
   }
 
@@ -323,8 +325,9 @@ export class EventInbox extends View {
 
   /** Begins anew with another inbox or another token. */
   #connect(): void {
+    const { base } = this.#session
     this.#session.begin(this.endpoint, this.token)
-    this.#draft = { ...FIRST_DRAFT }
+    if (this.#session.base !== base) this.#draft = { ...FIRST_DRAFT }
     this.#error = undefined
     this.#asked.abort()
     this.#asOf = 0
@@ -376,6 +379,7 @@ export class EventInbox extends View {
   }
 
   #signOut(): void {
+    this.#draft = { ...FIRST_DRAFT }
     this.#use('')
   }
 

@@ -141,6 +141,15 @@ export const styles = css`
     cursor: default;
     opacity: 0.5;
   }
+  /* What has the focus is not below a message. */
+  a,
+  button,
+  input,
+  select,
+  textarea,
+  [tabindex] {
+    scroll-margin-bottom: var(--room, 0);
+  }
   h2:focus,
   .home:focus:not(:focus-visible) {
     outline: none;
@@ -204,10 +213,11 @@ export const styles = css`
     margin: 0.75rem 0 0;
   }
   /* Work that the reader waits for is seen once that takes a while. */
-  [aria-busy='true']:not(dialog) {
+  [aria-busy='true']:not(dialog, tr) {
     position: relative;
   }
-  [aria-busy='true']::after {
+  /* In a row it would be one more cell, and move all others. */
+  [aria-busy='true']:not(tr)::after {
     position: absolute;
     inset: 0 0 auto;
     height: 2px;
@@ -219,7 +229,7 @@ export const styles = css`
       work 1.2s 0.3s ease-in-out infinite;
   }
   @media (prefers-reduced-motion: reduce) {
-    [aria-busy='true']::after {
+    [aria-busy='true']:not(tr)::after {
       background-size: 100%;
       animation: appear 0s 0.3s both;
     }
@@ -299,7 +309,8 @@ export const styles = css`
   }
   pre,
   code {
-    unicode-bidi: plaintext;
+    direction: ltr;
+    unicode-bidi: isolate;
   }
   .empty {
     margin: 0;

@@ -38,6 +38,12 @@ export const tableStyles = css`
   tbody tr:hover {
     background: color-mix(in srgb, var(--sunken) 60%, transparent);
   }
+  .select input {
+    display: block;
+  }
+  tr[aria-busy] {
+    opacity: 0.55;
+  }
   .rows.old {
     opacity: 0.55;
   }
@@ -104,6 +110,10 @@ export const tableStyles = css`
     padding: 0;
     border-color: transparent;
     background: none;
+  }
+  .chips .quiet {
+    flex: none;
+    white-space: nowrap;
   }
   .chips button {
     min-height: 1.75rem;

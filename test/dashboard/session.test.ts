@@ -150,6 +150,8 @@ test('a token that may write alone sends; one that may do nothing here is told w
   const id = await page.getByText('Accepted as').getByRole('link').innerText()
   expect((await inbox.event(id)).status).toBe('pending')
   expect(asked).toBe(0)
+  const reader = await open('#/send', { token: 'reader-token' })
+  await reader.getByText('This token may not send events').waitFor()
   const other = await open('', { token: 'worker-token' })
   await other.getByRole('alert').filter({ hasText: 'read' }).waitFor()
   await other.getByLabel('API token').waitFor()
@@ -189,6 +191,32 @@ test('what ends after the page went on to another inbox is none of its changes',
   await (await answered).finished()
   await page.evaluate('new Promise((resolve) => setTimeout(resolve))')
   expect(await page.evaluate('told')).toBe(0)
+})
+
+test('what was typed to be sent outlives a refusal of the token, and no sign-out', async ({
+  open,
+}) => {
+  const page = await open('#/send')
+  const payload = page.getByLabel('Payload, a JSON object')
+  await payload.fill('{"mine": 1}')
+  await page.route('**/metrics', (route) =>
+    route.fulfill({
+      status: 401,
+      json: { code: 'UNAUTHORIZED', detail: 'The token was taken back.' },
+    }),
+  )
+  await page.evaluate('document.dispatchEvent(new Event("visibilitychange"))')
+  await page.getByRole('alert').filter({ hasText: 'taken back' }).waitFor()
+  await page.unroute('**/metrics')
+  await page.getByLabel('API token').fill('dev-token')
+  await page.keyboard.press('Enter')
+  await payload.waitFor()
+  expect(await payload.inputValue()).toBe('{"mine": 1}')
+  await page.getByRole('button', { name: 'Sign out' }).click()
+  await page.getByLabel('API token').fill('dev-token')
+  await page.keyboard.press('Enter')
+  await payload.waitFor()
+  expect(await payload.inputValue()).not.toContain('mine')
 })
 
 test('the page speaks English with the customs of the reader’s region', async ({ inbox, open }) => {

@@ -43,6 +43,21 @@ describe('a body', () => {
     expect(await page.evaluate('navigator.clipboard.readText()')).toBe(page.url())
   })
 
+  test('keeps its order where strings are read from right to left', async ({ inbox, open }) => {
+    await inbox.post({ event_id: 'rtl', payload: { שלום: 'مرحبا', user: 'שלום 123 (admin)' } })
+    const page = await open('#/inbox?event=rtl')
+    const text = page.getByRole('dialog').getByRole('region', { name: 'Payload' })
+    await text.waitFor()
+    expect(await text.innerText()).toBe('{\n  "שלום": "مرحبا",\n  "user": "שלום 123 (admin)"\n}')
+    const strings = await text.locator('bdi').all()
+    const boxes = await Promise.all(strings.map((each) => each.boundingBox()))
+    const [key, value, name] = boxes
+    expect(strings.length).toBe(3)
+    // A key stands before its value, and a comma after it.
+    expect(value?.x).toBeGreaterThan((key?.x ?? 0) + (key?.width ?? 0))
+    expect(name?.x).toBeGreaterThan(key?.x ?? 0)
+  })
+
   test('of any size goes into a command that a shell can run', async ({ inbox, open }) => {
     const text = `it's "x" $HOME \\ ! `.repeat(8_000)
     await inbox.post({ event_id: 'large', payload: { text } })

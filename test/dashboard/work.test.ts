@@ -104,14 +104,20 @@ describe('what failed', () => {
 })
 
 test('what is under way is seen: a row, and an open event', async ({ inbox, open }) => {
-  await inbox.post({ event_id: 'slow', payload: { set: 'slow' } })
+  for (const id of ['other', 'slow']) await inbox.post({ event_id: id, payload: { set: 'slow' } })
   const page = await open('#/inbox?payload.set=slow')
   const release = await hold(page, '**/inbox/slow/ack')
+  const place = await button(page, 'Ack other').boundingBox()
   await page.getByRole('link', { name: 'slow', exact: true }).click()
   const dialog = page.getByRole('dialog', { name: 'slow' })
   await dialog.getByRole('button', { name: 'Acknowledge' }).click()
   await page.locator('dialog[aria-busy=true]').waitFor()
   expect(await page.locator('tr[aria-busy=true]').count()).toBe(1)
+  // The sign of work in one row moves no button of another.
+  await page.keyboard.press('Escape')
+  await dialog.waitFor({ state: 'hidden' })
+  expect(await button(page, 'Ack other').boundingBox()).toEqual(place)
+  await page.getByRole('link', { name: 'slow', exact: true }).click()
   expect(await dialog.getByRole('button', { name: 'Acknowledge' }).isDisabled()).toBe(true)
   release()
   await dialog.getByText('Delivered').waitFor()
@@ -193,7 +199,13 @@ describe('the focus', () => {
     await page.keyboard.type('dev-token')
     await page.keyboard.press('Enter')
     await page.getByText('Delivery rate').waitFor()
-    await expect.poll(() => focused(page)).toBe('Overview')
+    expect(await page.evaluate('document.activeElement.tagName')).toBe('EVENT-INBOX')
+    await page.evaluate(`location.hash = '#/send'`)
+    await button(page, 'Sign out').click()
+    await page.getByLabel('API token').fill('dev-token')
+    await page.keyboard.press('Enter')
+    await page.getByRole('heading', { name: 'Send a test event' }).waitFor()
+    expect(await page.evaluate('document.activeElement.tagName')).toBe('EVENT-INBOX')
   })
 })
 
@@ -207,6 +219,31 @@ test('what was deleted in the drawer is selected no more', async ({ inbox, open 
   await question.getByRole('button', { name: 'Delete' }).click()
   await page.getByText('sel-1 deleted.').waitFor()
   await page.getByText('1 selected').waitFor()
+})
+
+test('what has the focus is never below a message', async ({ inbox, open }) => {
+  const ids = Array.from({ length: 12 }, (_, n) => `below-${n}`)
+  await inbox.post(ids.map((event_id) => ({ event_id, payload: { set: 'below' } })))
+  const page = await open('#/inbox?payload.set=below', { viewport: { width: 390, height: 700 } })
+  await page.route('**/inbox/*/ack', (route) => route.abort())
+  for (const n of [0, 1, 2, 3]) await button(page, `Ack below-${n}`).click()
+  await page.getByText('And 1 more.').waitFor()
+  await page.evaluate('scrollTo(0, 0)')
+  await page.getByLabel('Value', { exact: true }).focus()
+  const said = page.locator('event-inbox .messages').first()
+  for (let n = 0; n < 40; n++) {
+    await page.keyboard.press('Tab')
+    const overlap = await said.evaluate((box) => {
+      let element = Reflect.get(globalThis, 'document').activeElement
+      while (element.shadowRoot?.activeElement) element = element.shadowRoot.activeElement
+      const { bottom, height } = element.getBoundingClientRect()
+      const isWithin = Reflect.get(box, 'contains').call(box, element)
+      return isWithin || height > 300
+        ? 0
+        : bottom - Reflect.get(box, 'getBoundingClientRect').call(box).top
+    })
+    expect([n, overlap <= 0]).toEqual([n, true])
+  }
 })
 
 test('every screen has one way to select all', async ({ inbox, open }) => {
