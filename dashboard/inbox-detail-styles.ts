@@ -143,6 +143,10 @@ export const detailStyles = css`
     .space {
       display: none;
     }
+    .retry {
+      grid-column: 1 / -1;
+      order: 1;
+    }
   }
   @media print {
     dialog {

@@ -116,6 +116,13 @@ export class InboxDetail extends View {
     const [accepted] = event.timeline
     return html`
       <dl>
+        ${
+          // The heading may have no room for it.
+          event.event_id.length > 40
+            ? html`<dt>Event id</dt>
+                <dd>${event.event_id}</dd>`
+            : nothing
+        }
         <dt>Status</dt>
         <dd>${badge(event.status)}</dd>
         <dt>Created</dt>
@@ -221,7 +228,7 @@ export class InboxDetail extends View {
     const { status } = event
     const changes = html`
       ${does('delete', 'Delete …', true, 'danger')} <span class="space"></span>
-      ${does('retry', 'Retry', status === 'failed', 'main')}
+      ${does('retry', 'Retry', status === 'failed', 'main retry')}
       ${does('nack', 'Nack …', status === 'pending', '')}
       ${does('ack', 'Acknowledge', status === 'pending', 'main')}
     `

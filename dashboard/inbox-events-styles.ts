@@ -121,7 +121,9 @@ export const eventsStyles = css`
     display: none;
   }
   .links a {
+    overflow: hidden;
     min-width: 0;
+    max-height: 3em;
     color: var(--quiet);
   }
   .links a.source {

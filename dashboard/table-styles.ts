@@ -101,7 +101,7 @@ export const tableStyles = css`
     max-width: 100%;
     padding-inline-start: 0.7rem;
     border: 1px solid var(--border);
-    border-radius: 2rem;
+    border-radius: 1rem;
     background: var(--sunken);
     overflow-wrap: anywhere;
     font-size: 0.875rem;
