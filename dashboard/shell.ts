@@ -18,6 +18,7 @@ import { Route, viewOf } from './route'
 import { Session } from './session'
 import { shellStyles } from './shell-styles'
 import { styles } from './styles'
+import { tokenForm } from './token-form'
 import { type Desk, isFocusLost, link, View } from './view'
 
 const VIEWS = [
@@ -303,22 +304,8 @@ export class EventInbox extends View {
 
   #renderTokenForm(refusal: string) {
     const { base, desk } = this.#session
-    const form = html`
-      <form @submit=${this.#signIn}>
-        <label
-          >API token <input class="home" name="token" type="password" required autocomplete="off"
-        /></label>
-        <button class="main">Show the inbox</button>
-      </form>
-      <p class="quiet">
-        It is kept for this browser session only, and sent to <code>${base}</code> alone.
-      </p>
-    `
     return html`
-      <section class="panel access" aria-label="Access">
-        <h2>Sign in</h2>
-        ${alert(refusal)} ${base ? form : nothing}
-      </section>
+      ${tokenForm(refusal, base, (token) => this.#use(token))}
       <div class="messages">${desk?.work.render()}</div>
     `
   }
@@ -369,13 +356,6 @@ export class EventInbox extends View {
     } finally {
       this.requestUpdate()
     }
-  }
-
-  #signIn(event: SubmitEvent): void {
-    event.preventDefault()
-    if (!(event.target instanceof HTMLFormElement)) return
-    const token = new FormData(event.target).get('token')
-    if (typeof token === 'string') this.#use(token)
   }
 
   #signOut(): void {

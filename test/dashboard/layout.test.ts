@@ -88,6 +88,15 @@ test('failed events that are selected are retried by one request', async ({ inbo
   expect((await inbox.event('again-2')).status).toBe('pending')
 })
 
+test('the page speaks English with the customs of the reader’s region', async ({ inbox, open }) => {
+  await inbox.postId('spoken')
+  const page = await open('#/inbox?event=spoken', { locale: 'de-DE', timezoneId: 'Europe/Berlin' })
+  const created = page.getByRole('dialog').locator('time').first()
+  expect(await created.innerText()).toMatch(/^\d{1,2} [A-Z][a-z]{2,4} 20\d\d, \d\d:\d\d:\d\d$/)
+  await page.keyboard.press('Escape')
+  await page.getByText('Times in Europe/Berlin').waitFor()
+})
+
 describe('schemes', () => {
   test('the element follows the page: a light page stays light on a dark system', async ({
     open,

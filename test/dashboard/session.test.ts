@@ -219,15 +219,6 @@ test('what was typed to be sent outlives a refusal of the token, and no sign-out
   expect(await payload.inputValue()).not.toContain('mine')
 })
 
-test('the page speaks English with the customs of the reader’s region', async ({ inbox, open }) => {
-  await inbox.postId('spoken')
-  const page = await open('#/inbox?event=spoken', { locale: 'de-DE', timezoneId: 'Europe/Berlin' })
-  const created = page.getByRole('dialog').locator('time').first()
-  expect(await created.innerText()).toMatch(/^\d{1,2} [A-Z][a-z]{2,4} 20\d\d, \d\d:\d\d:\d\d$/)
-  await page.keyboard.press('Escape')
-  await page.getByText('Times in Europe/Berlin').waitFor()
-})
-
 test('views of one token never show, or change, what another one may see', async ({
   inbox,
   open,
