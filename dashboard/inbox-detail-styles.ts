@@ -60,8 +60,8 @@ export const detailStyles = css`
     overflow: auto;
     padding: 1rem 1.25rem;
   }
-  .body:focus {
-    outline: none;
+  .body:focus-visible {
+    outline-offset: -2px;
   }
   .body > section {
     margin-bottom: 1.25rem;

@@ -219,7 +219,7 @@ export class InboxDetail extends View {
     const does = (action: Action, label: string, isThere: boolean, kind: string) =>
       html`<button
         class="${kind} ${isThere ? '' : 'absent'}"
-        ?disabled=${isBusy}
+        aria-disabled=${String(isBusy)}
         @click=${() => this.#act(action)}
       >
         ${label}
@@ -240,6 +240,7 @@ export class InboxDetail extends View {
 
   async #act(action: Action): Promise<void> {
     const { desk, eventId: id } = this
+    if (desk.work.busy.has(id)) return
     const reply = await askFirst(desk, action, id)
     if (!reply) return
     const isDone = await desk.work.do({ action, to: id, ids: [id] }, async () => {

@@ -215,7 +215,9 @@ export class InboxEvents extends View {
     }
     // The mouse goes on at the top of the page; the keyboard at the button.
     const turn = (changes: ViewChanges) => (event: MouseEvent) => {
-      if (isOld) return
+      const { currentTarget: target } = event
+      const isOff = target instanceof Element && target.ariaDisabled === 'true'
+      if (isOld || isOff) return
       if (event.detail > 0) this.scrollIntoView()
       this.#go(changes)
     }
@@ -247,8 +249,8 @@ export class InboxEvents extends View {
             )}
           </select>
         </label>
-        <button ?disabled=${cursors.length === 0} @click=${turn(newer)}>Newer</button>
-        <button ?disabled=${!next_cursor} @click=${turn(older)}>Older</button>
+        <button aria-disabled=${String(cursors.length === 0)} @click=${turn(newer)}>Newer</button>
+        <button aria-disabled=${String(!next_cursor)} @click=${turn(older)}>Older</button>
       </nav>
     `
   }

@@ -46,8 +46,12 @@ export class Rows implements ReactiveController {
     return mustWait
   }
 
-  /** Whether the mouse is among the rows or at the bar above them, or the focus among the rows. */
+  /**
+   * Whether the mouse is among the rows or at the bar above them, or the focus among the rows. Where there is no mouse,
+   * a finger is not seen before it touches: there it always may be near.
+   */
   get #isHandNear(): boolean {
+    if (matchMedia('(hover: none)').matches) return true
     const near = '.rows:hover, .bar:hover, .rows:focus-within'
     return this.#host.renderRoot.querySelector(near) !== null
   }

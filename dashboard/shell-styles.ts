@@ -156,6 +156,13 @@ export const shellStyles = css`
     .side {
       display: contents;
     }
+    /* What stands below does not move once there is something to show. */
+    .view {
+      min-height: 100vh;
+    }
+    .as-of {
+      min-width: 6.5rem;
+    }
     .session {
       order: 1;
     }

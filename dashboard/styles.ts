@@ -107,7 +107,7 @@ export const styles = css`
   button {
     cursor: pointer;
   }
-  button:hover:not(:disabled) {
+  button:hover:not(:disabled, [aria-disabled='true']) {
     background: var(--sunken);
   }
   button.main {
@@ -116,7 +116,7 @@ export const styles = css`
     color: light-dark(#fff, #10131c);
     font-weight: 600;
   }
-  button.main:hover:not(:disabled) {
+  button.main:hover:not(:disabled, [aria-disabled='true']) {
     background: color-mix(in srgb, var(--accent) 88%, var(--text));
   }
   button.danger {
@@ -137,7 +137,7 @@ export const styles = css`
     background: var(--sunken);
     color: var(--text);
   }
-  button:disabled {
+  button:is(:disabled, [aria-disabled='true']) {
     cursor: default;
     opacity: 0.5;
   }

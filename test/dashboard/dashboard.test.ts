@@ -124,7 +124,17 @@ describe('the inbox', () => {
     expect(page.url()).toContain('cursors=')
     await page.reload()
     await expect.poll(topRow).toBe(second)
-    await page.getByRole('button', { name: 'Newer' }).click()
+    await page.getByRole('button', { name: 'Newer' }).focus()
+    await page.keyboard.press('Enter')
+    await expect.poll(topRow).toBe(first)
+    // There is nothing newer; the focus stays where it is.
+    await expect.poll(() => page.getByRole('button', { name: 'Newer' }).isDisabled()).toBe(true)
+    await page.keyboard.press('Enter')
+    expect(
+      await page
+        .getByRole('button', { name: 'Newer' })
+        .evaluate((b) => Reflect.get(b.getRootNode(), 'activeElement') === b),
+    ).toBe(true)
     await page.getByLabel('Find by').selectOption('Payload member')
     await page.getByLabel('Key', { exact: true }).fill('parity')
     await page.getByLabel('Value', { exact: true }).fill('odd')

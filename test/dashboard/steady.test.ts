@@ -79,6 +79,21 @@ describe('a new event', () => {
   })
 })
 
+test('on a touch screen, where no finger is seen before it touches, a new event always waits', async ({
+  inbox,
+  open,
+}) => {
+  await inbox.post({ event_id: 'touch-1', payload: { set: 'touch' } })
+  const page = await open('#/inbox?payload.set=touch', { hasTouch: true, isMobile: true })
+  await page.getByRole('link', { name: 'touch-1', exact: true }).waitFor()
+  await inbox.post({ event_id: 'touch-2', payload: { set: 'touch' } })
+  await refresh(page)
+  await news(page, '1 new event: show').waitFor()
+  expect(await rowIds(page)).toEqual(['touch-1'])
+  await news(page, '1 new event: show').tap()
+  await expect.poll(() => rowIds(page)).toEqual(['touch-2', 'touch-1'])
+})
+
 test('a new dead letter does not move the row under the mouse', async ({ inbox, open }) => {
   const fail = async (id: string) => {
     await inbox.postId(id)
